@@ -1,0 +1,1 @@
+"""The embedded registrar, proxy and answering services, on loopback and in process."""

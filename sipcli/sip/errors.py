@@ -1,0 +1,48 @@
+"""What a programmer, a user or a peer can do wrong (RFC 3261 §21 for the status codes)."""
+
+from __future__ import annotations
+
+__all__ = ["ConfigError", "LocalProtocolError", "ParseError", "RemoteProtocolError", "SipError"]
+
+_SHOWN = 60
+
+
+class SipError(Exception):
+    """The base of every exception that sipcli raises on purpose."""
+
+
+class ParseError(SipError):
+    """Octets or text that break a grammar rule.
+
+    ``rule`` is the rule's name in RFC 3261 §25.1, ``text`` what was read and ``position`` the offset in it.
+    """
+
+    def __init__(self, rule: str, text: str, position: int = 0) -> None:
+        self.rule = rule
+        self.text = text
+        self.position = position
+        super().__init__(rule, text, position)
+
+    def __str__(self) -> str:
+        start = max(0, self.position - _SHOWN // 2)
+        return f"expected {self.rule} at position {self.position}, got: {self.text[start : start + _SHOWN]!r}"
+
+
+class ConfigError(SipError):
+    """A parameter that is unknown, missing or has a bad value; the text says where and what would be right."""
+
+
+class LocalProtocolError(SipError):
+    """Something that the program asked for and that is illegal in this state."""
+
+
+class RemoteProtocolError(SipError):
+    """A request that must be refused; ``status`` is the answer that the peer should get."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(status, reason)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}"
