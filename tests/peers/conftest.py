@@ -1,4 +1,4 @@
-"""Fixtures that stand real peers up, or skip with the name of what is missing (a failure where SIPCLI_REQUIRE_PEERS is set)."""
+"""Real peers as fixtures; a missing one is a skip with its name, or a failure where SIPCLI_REQUIRE_PEERS is set."""
 
 from __future__ import annotations
 
