@@ -62,7 +62,10 @@ class JsonLinesProcess:
         self._stdin.flush()
 
     def expect(self, event: str, *, seconds: float = 10.0, **fields: object) -> dict[str, Any]:
-        """Return the next event of that name with those fields, passing over others; AssertionError after ``seconds``."""
+        """Return the next event of that name with those fields, passing over others.
+
+        AssertionError after ``seconds``, or when the program ends first.
+        """
         deadline = time.monotonic() + seconds
         seen = []
         while (line := self._read_line(deadline)) is not None:
