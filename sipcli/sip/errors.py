@@ -29,7 +29,18 @@ class ParseError(SipError):
 
 
 class ConfigError(SipError):
-    """A parameter that is unknown, missing or has a bad value; the text says where and what would be right."""
+    """Parameters that are unknown, missing or have a bad value; each problem says where and what would be right.
+
+    ``from_flag``: the command line carried every one of them, which is wrong usage rather than bad configuration.
+    """
+
+    def __init__(self, *problems: str, from_flag: bool = False) -> None:
+        self.problems = problems
+        self.from_flag = from_flag
+        super().__init__(*problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class LocalProtocolError(SipError):
