@@ -24,8 +24,15 @@ class ParseError(SipError):
         super().__init__(rule, text, position)
 
     def __str__(self) -> str:
+        where = f" at position {self.position}" if self.position else ""
         start = max(0, self.position - _SHOWN // 2)
-        return f"expected {self.rule} at position {self.position}, got: {self.text[start : start + _SHOWN]!r}"
+        return f"expected {self.rule}{where}, got: {_shown(self.text[start : start + _SHOWN])}"
+
+
+def _shown(text: str) -> str:
+    """Return ``text`` in double quotes, with escapes for whatever a terminal would act upon."""
+    escaped = [repr(character)[1:-1] if not character.isprintable() else character for character in text]
+    return '"' + "".join(escaped).replace('"', '\\"') + '"'
 
 
 class ConfigError(SipError):
