@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TextIO
+from typing import Any, TextIO
 
-from sipcli.escape import escape
+from sipcli.escape import escape, escape_body
 from sipcli.sip.events import Cause
 from sipcli.sip.message import Response
+from sipcli.trace import timestamp
 
 __all__ = ["EXIT_CODES", "ExitCode", "Outcome", "Output", "colour_allowed", "exit_code_of", "exit_code_of_status"]
 
@@ -88,7 +89,7 @@ _CODE_OF_CAUSE: dict[Cause, ExitCode] = {
 
 
 def exit_code_of(cause: Cause, *, registration: bool = False) -> ExitCode:
-    """Return the exit code of a cause; a ``registration`` that expired is a timeout, a call that did was not answered."""
+    """Return the exit code of a cause: a ``registration`` that expired is a timeout, a call was not answered."""
     if registration and cause is Cause.EXPIRES:
         return ExitCode.TIMEOUT
     return _CODE_OF_CAUSE[cause]
@@ -157,10 +158,15 @@ def colour_allowed(stream: TextIO, environ: Mapping[str, str], *, no_color: bool
     return environ.get("TERM") != "dumb" and stream.isatty()
 
 
-def _timestamp() -> str:
-    # RFC 3339 §5.6, with milliseconds. datetime costs more to import than this line.
-    now = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
+def _encodable(value: Any) -> Any:
+    """Return ``value`` for JSON, which cannot hold octets that were not UTF-8: they become ``\\xNN``."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, Mapping):
+        return {str(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value
 
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -202,8 +208,8 @@ class Output:
     def event(self, name: str, /, **fields: object) -> None:
         """Write one JSON line, when JSON was asked for; the fields keep their order."""
         if self.json:
-            line = json.dumps({"v": 1, "ts": _timestamp(), "event": name, **fields}, default=str)
-            self._write_out(line + "\n")
+            line = {"v": 1, "ts": timestamp(time.time()), "event": name, **fields}
+            self._write_out(json.dumps(_encodable(line)) + "\n")
 
     def result(self, command: str, outcome: Outcome) -> None:
         """Say how the command ended: the last JSON line, and for people why it failed."""
@@ -229,11 +235,11 @@ class Output:
         if not self.json and self.quiet < 2:
             self._write_out(self._render(text, style, bullet, self.colour_out) + "\n")
 
-    def block(self, text: str) -> None:
-        """Write text of several lines as it is but for control characters; nothing with JSON or ``-qq``."""
+    def block(self, text: str, *, indent: str = "") -> None:
+        """Write text of several lines, each after ``indent``; nothing with JSON or ``-qq``."""
         if not self.json and self.quiet < 2:
-            safe = "\n".join(escape(line) for line in text.replace("\r\n", "\n").split("\n"))
-            self._write_out(safe + ("" if safe.endswith("\n") else "\n"))
+            lines = escape_body(text.replace("\r\n", "\n")).removesuffix("\n").split("\n")
+            self._write_out("".join([f"{indent}{line}\n" for line in lines]))
 
     def note(self, text: str, *, level: int = 0) -> None:
         """Write one line of talk to standard error from ``-v`` times ``level`` on, unless ``-q``."""

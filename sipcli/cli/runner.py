@@ -1,26 +1,30 @@
-"""How a command runs: its flags, its configuration, signals, the deadline, and what its failures amount to."""
+"""How a command runs: what the command line gave it, its configuration, and what its failures amount to."""
 
 from __future__ import annotations
 
 import inspect
 import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sipcli.cli.flags import FlaggedCommand, Given
-from sipcli.cli.output import Outcome, Output
+from sipcli.cli.flags import COMMON, FlaggedCommand, Given
+from sipcli.cli.output import ExitCode, Outcome, Output
+from sipcli.sip.errors import ConfigError, LocalProtocolError, ParseError
 
 if TYPE_CHECKING:
     from sipcli.config import Config
     from sipcli.ua import UA
 
-__all__ = ["Command", "Run"]
+__all__ = ["Command", "Run", "outcome_of", "output_of"]
+
+_COMMON_KEYS = frozenset(flag.key for flag in COMMON)
 
 
 class Command(FlaggedCommand):
@@ -35,37 +39,132 @@ class Command(FlaggedCommand):
         self.timeout = timeout
 
     def invoke(self, ctx: click.Context) -> Outcome:
-        """Run the callback and return how it ended."""
-        run = Run(ctx.command_path.partition(" ")[2], ctx.find_object(Given) or Given(), default_timeout=self.timeout)
+        """Run the callback and return how it ended; a failure is an outcome, never an exception."""
+        given = ctx.ensure_object(Given)
+        run = Run(given, os.environ, timeout=self.timeout)
+        assert self.callback is not None
         return run.perform(self.callback, ctx.params)
 
 
 class Run:
     """One run of one command: what the command line said, and what the command needs to act on it."""
 
-    command: str
-    flags: Mapping[str, object]
-    """The UA parameters that were given as flags, by key."""
-    environ: Mapping[str, str]
-    output: Output
-    fields: dict[str, object]
-    """The command's own fields of the ``result`` line; they are kept when the command is interrupted."""
-    headers: tuple[str, ...]
-    """``-H``: header fields for the requests that the command sends."""
-    config_file: Path | None
-    """``--config``, when it was given."""
-    profile: str | None
-    """``--profile``, when it was given."""
+    def __init__(self, given: Given, environ: Mapping[str, str], *, timeout: float | None) -> None:
+        self.command = given.command
+        self.flags: Mapping[str, object] = {key: given[key] for key in given if key not in _COMMON_KEYS}
+        """The parameters of the configuration that were given as flags, by key."""
+        self.environ = environ
+        self.output = output_of(given, environ)
+        self.fields: dict[str, object] = {}
+        """The command's own fields of the ``result`` line: they are said however the command ends."""
+        headers = given.get("headers", ())
+        assert isinstance(headers, tuple)
+        self.headers: tuple[str, ...] = headers
+        """``-H``: header fields for the requests that the command sends."""
+        config, profile = given.get("config"), given.get("profile")
+        self.config_file = Path(config) if isinstance(config, str) else None
+        self.profile = profile if isinstance(profile, str) else None
+        self.password_stdin = bool(given.get("password_stdin"))
+        limit = given.get("timeout", timeout)
+        assert limit is None or isinstance(limit, float)
+        self.timeout = limit
+        """The bound of the whole command in seconds; None for none."""
+        self.timeout_given = "timeout" in given
+        self.started = time.monotonic()
+        self.when_timeout_lifted: Callable[[], None] | None = None
+        """Set by the event loop's side: called by ``lift_timeout``."""
+        self.stop_when_unread: Callable[[], None] = lambda: None
+        """Set by the event loop's side: end successfully once nobody reads standard output any more."""
+
+    # For commands
 
     def load(self, **flags: object) -> Config:
         """Return the configuration; ``flags`` count as given on the command line. Raises ConfigError."""
-        raise NotImplementedError
+        from sipcli.config import load
+
+        return load(flags={**self.flags, **flags}, environ=self.environ, file=self.config_file, profile=self.profile)
+
+    def load_one_shot(self, **flags: object) -> Config:
+        """Return the configuration of a command that registers only where the user set ``register``."""
+        config = self.load(**flags)
+        return config if config.is_set("register") else config.replace(register=False)
+
+    def limit(self, seconds: float | None) -> None:
+        """Set the bound of the whole command, unless ``--timeout`` was given; None for none."""
+        if not self.timeout_given:
+            self.timeout = seconds
 
     def lift_timeout(self) -> None:
         """Let the command run without a bound from here on."""
+        if self.when_timeout_lifted is not None:
+            self.when_timeout_lifted()
 
     @asynccontextmanager
     async def user_agent(self, config: Config, *, recover: bool = False) -> AsyncIterator[UA]:
-        """Start a user agent, and stop it within ``stop_timeout`` at the end."""
-        raise NotImplementedError
-        yield
+        """Start a user agent, and stop it within ``stop_timeout`` at the end; raises ConfigError without a server."""
+        from sipcli.cli.session import user_agent
+
+        async with user_agent(self, config, recover=recover) as ua:
+            yield ua
+
+    # For the program
+
+    def perform(self, callback: Callable[..., Any], parameters: Mapping[str, Any]) -> Outcome:
+        """Run a command's callback to its outcome, whatever it raises."""
+        try:
+            if inspect.iscoroutinefunction(callback):
+                from sipcli.cli.session import drive
+
+                outcome = drive(self, callback(self, **parameters))
+            else:
+                outcome = callback(self, **parameters)
+        except (click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            outcome = self.failed(error)
+        return replace(outcome, fields={**self.fields, **outcome.fields})
+
+    def failed(self, error: Exception) -> Outcome:
+        """Return what an exception amounts to; where it came from is said with ``-vvv`` or ``SIPCLI_DEBUG``."""
+        if self.output.verbose >= 3 or self.environ.get("SIPCLI_DEBUG"):
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                self.output.note(line)
+        return outcome_of(error)
+
+
+def output_of(given: Given, environ: Mapping[str, str] | None = None) -> Output:
+    """Return the output that the command line asked for."""
+    verbose, quiet = given.get("verbose", 0), given.get("quiet", 0)
+    assert isinstance(verbose, int)
+    assert isinstance(quiet, int)
+    return Output(
+        json=bool(given.get("json")),
+        verbose=verbose,
+        quiet=quiet,
+        no_color=bool(given.get("no_color")),
+        environ=environ,
+    )
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Return what an exception amounts to: the user's mistakes by kind, anything else is an internal error."""
+    match error:
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx is not None else "sipcli"
+            return Outcome.usage(error.format_message(), f"see: {path} --help")
+        case ConfigError() if error.from_flag:
+            return Outcome.usage(*error.problems)
+        case ConfigError():
+            return Outcome.configuration(*error.problems)
+        case ParseError() | LocalProtocolError():
+            return Outcome.usage(str(error))
+        case KeyboardInterrupt():
+            return Outcome(ExitCode.INTERRUPTED)
+        case SystemExit():
+            return Outcome(ExitCode.TERMINATED)
+        case _:
+            return Outcome(
+                ExitCode.INTERNAL_ERROR,
+                problem=f"internal error: {type(error).__name__}: {error}",
+                hints=("see where: run it again with -vvv",),
+            )

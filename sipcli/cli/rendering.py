@@ -1,0 +1,209 @@
+"""What the core's events say: a JSON line for programs, a note for people."""
+
+from __future__ import annotations
+
+from sipcli.cli.output import Output
+from sipcli.sip.errors import ParseError
+from sipcli.sip.events import (
+    Cause,
+    Connected,
+    Connecting,
+    CredentialsRequired,
+    Disconnected,
+    Event,
+    IncomingCancelled,
+    InviteReceived,
+    KeepAliveTimeout,
+    MessageReceived,
+    NotifyReceived,
+    ReferReceived,
+    Registered,
+    RegistrationFailed,
+    RequestAccepted,
+    RequestCancelled,
+    RequestFailed,
+    RequestProgress,
+    RequestRejected,
+    RequestSent,
+    TransactionCreated,
+    TransactionDestroyed,
+    Unregistered,
+)
+from sipcli.sip.headers import NameAddr
+from sipcli.sip.message import Message, Request, Response
+
+__all__ = ["Renderer", "identity", "message_fields", "milliseconds"]
+
+
+def milliseconds(seconds: float) -> float:
+    """Return a time in milliseconds, to the microsecond."""
+    return round(seconds * 1000, 3)
+
+
+def identity(message: Message, name: str) -> str | None:
+    """Return the From or To of a message as a peer wrote it, without its tag; None when there is none."""
+    try:
+        value = message.from_ if name == "From" else message.to
+    except ParseError:
+        return message.get(name)
+    return None if value is None else str(NameAddr(value.display_name, value.uri, value.params.without("tag")))
+
+
+def message_fields(request: Request) -> dict[str, object]:
+    """Return the fields that the JSON line of a received request has."""
+    return {
+        "from": identity(request, "From"),
+        "to": identity(request, "To"),
+        "body": request.text,
+        "content_type": request.get("Content-Type"),
+        "call_id": request.get("Call-ID"),
+    }
+
+
+class Renderer:
+    """Says each event as it comes; ``recover`` tells whether a lost connection is news or the end."""
+
+    def __init__(self, output: Output, *, recover: bool) -> None:
+        self._output = output
+        self._talk = 0 if recover else 1
+        self._requests: dict[int, Request] = {}
+        self._calls = 0
+        self.ever_connected = False
+        self.last_disconnect: Disconnected | None = None
+        self.unregistered: Unregistered | None = None
+
+    def event(self, event: Event) -> None:
+        """Say one event of the core."""
+        output = self._output
+        match event:
+            case Connecting():
+                output.event("transport.connecting", url=event.url, attempt=event.attempt)
+                output.note(f"connecting to {event.url} (attempt {event.attempt})", level=1)
+            case Connected():
+                again = self.ever_connected
+                self.ever_connected = True
+                output.event(
+                    "transport.connected",
+                    url=event.url,
+                    attempt=event.attempt,
+                    subprotocol="sip",
+                    tls=event.url.startswith("wss:"),
+                    ms=round(event.milliseconds, 3),
+                )
+                output.note(
+                    f"connected to {event.url} in {event.milliseconds:.0f} ms", level=self._talk if again else 1
+                )
+            case Disconnected():
+                self.last_disconnect = event
+                output.event(
+                    "transport.disconnected",
+                    url=event.url,
+                    code=event.code,
+                    reason=event.reason,
+                    clean=event.clean,
+                    will_retry_in=event.will_retry_in,
+                )
+                self._say_disconnected(event)
+            case KeepAliveTimeout():
+                output.event("transport.keep_alive_timeout", url=event.url)
+                output.note(f"no answer to the keep-alive on {event.url}", level=self._talk)
+            case Registered() | Unregistered() | RegistrationFailed():
+                self._registration(event)
+            case RequestSent():
+                self._requests[event.id] = event.request
+            case RequestProgress() | RequestAccepted() | RequestRejected() | RequestFailed() | RequestCancelled():
+                self._request(event)
+            case CredentialsRequired():
+                output.note(f"{event.realm} asks for the password of {event.username}", level=1)
+            case MessageReceived():
+                output.event("message.received", **message_fields(event.request))
+            case InviteReceived():
+                self._calls += 1
+                fields = message_fields(event.request)
+                sdp = fields.pop("body")
+                output.event("call.incoming", call=self._calls, sdp=sdp, **fields)
+            case IncomingCancelled():
+                output.event(
+                    "call.ended",
+                    call=self._calls,
+                    call_id=event.request.get("Call-ID"),
+                    cause=Cause.CANCELED.value,
+                    by="remote",
+                    **{"from": identity(event.request, "From"), "to": identity(event.request, "To")},
+                )
+            case NotifyReceived():
+                output.event("notify.received", package=event.request.get("Event"), **message_fields(event.request))
+            case ReferReceived():
+                output.event("refer.received", refer_to=event.request.get("Refer-To"), **message_fields(event.request))
+            case TransactionCreated() | TransactionDestroyed():
+                self._transaction(event)
+
+    def _say_disconnected(self, event: Disconnected) -> None:
+        if event.clean and event.will_retry_in is None:
+            self._output.note(f"disconnected from {event.url}", level=1)
+            return
+        text = f"{event.url}: {event.reason or 'connection lost'}"
+        if event.will_retry_in is not None:
+            text += f"; next try in {event.will_retry_in:.1f} s"
+        self._output.note(text, level=self._talk)
+
+    def _registration(self, event: Registered | Unregistered | RegistrationFailed) -> None:
+        output = self._output
+        if isinstance(event, Registered):
+            output.event("registration.registered", **registered_fields(event))
+            output.note(f"registered for {event.expires} s, refresh in {event.refresh_in:.0f} s", level=1)
+            return
+        cause = None if event.cause is None else str(event.cause)
+        status, reason = _status_of(event.response)
+        if isinstance(event, Unregistered):
+            self.unregistered = event
+            output.event("registration.unregistered", status=status, cause=cause)
+            output.note("unregistered" if cause is None else f"no longer registered: {cause}", level=1)
+            return
+        output.event("registration.failed", status=status, reason=reason, cause=cause, retry_after=event.retry_after)
+        text = f"registration failed: {cause}" if status is None else f"registration failed: {status} {reason}"
+        if event.retry_after is not None:
+            text += f"; next try in {event.retry_after:.0f} s"
+        output.note(text, level=self._talk)
+
+    def _request(
+        self, event: RequestProgress | RequestAccepted | RequestRejected | RequestFailed | RequestCancelled
+    ) -> None:
+        request = self._requests.get(event.id)
+        method = None if request is None else request.method
+        name = type(event).__name__.removeprefix("Request").lower()
+        fields: dict[str, object] = {"method": method}
+        if isinstance(event, RequestProgress | RequestAccepted | RequestRejected):
+            fields.update(status=event.response.status, reason=event.response.reason)
+            self._output.note(f"{method} got {event.response.status} {event.response.reason}", level=1)
+        if isinstance(event, RequestRejected | RequestFailed):
+            fields["cause"] = str(event.cause)
+            if isinstance(event, RequestFailed):
+                self._output.note(f"{method} failed: {event.cause}", level=1)
+        if not isinstance(event, RequestProgress | RequestCancelled):
+            self._requests.pop(event.id, None)
+        if request is not None:
+            fields["call_id"] = request.get("Call-ID")
+        self._output.event(f"request.{name}", **fields)
+
+    def _transaction(self, event: TransactionCreated | TransactionDestroyed) -> None:
+        name = "created" if isinstance(event, TransactionCreated) else "destroyed"
+        if self._output.verbose >= 2:
+            self._output.event(f"transaction.{name}", key=event.key)
+            self._output.note(f"transaction {event.key} {name}", level=2)
+
+
+def registered_fields(event: Registered) -> dict[str, object]:
+    """Return the fields that the JSON line of a registration has."""
+    return {
+        "status": event.response.status,
+        "contact": event.contact,
+        "expires": event.expires,
+        "refresh_in": round(event.refresh_in, 3),
+        "gruu": event.gruu,
+        "rtt_ms": milliseconds(event.rtt),
+    }
+
+
+def _status_of(response: Response | None) -> tuple[int | None, str | None]:
+    return (None, None) if response is None else (response.status, response.reason)

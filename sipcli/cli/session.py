@@ -1,0 +1,109 @@
+"""The event loop of one command: signals, the deadline, and the life of its user agent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from sipcli.cli.output import ExitCode, Outcome
+from sipcli.cli.rendering import Renderer
+from sipcli.cli.runner import Run
+from sipcli.config import Config
+from sipcli.contexts import RequestFailed
+from sipcli.sip.events import Cause
+from sipcli.ua import UA
+
+__all__ = ["drive", "user_agent"]
+
+# What is left for stopping when the deadline has already passed: a command ends within a second of it.
+_AFTER_DEADLINE = 0.8
+_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+def drive(run: Run, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Run a command's coroutine to its outcome, under the signals and the deadline."""
+    return asyncio.run(_Driver(run).drive(work))
+
+
+class _Driver:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._stopped: Outcome | None = None
+        self._task: asyncio.Task[Outcome] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    async def drive(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+        run = self._run
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unhandled)
+        run.when_timeout_lifted = self._lift
+        run.stop_when_unread = self._stop_when_unread
+        for number in _SIGNALS:
+            # Windows has no such handlers: there asyncio's own turns Ctrl-C into a cancellation.
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, self._signalled, number)
+        self._task = loop.create_task(work)
+        if run.timeout is not None:
+            # The loop's clock is time.monotonic.
+            self._deadline = loop.call_at(run.started + run.timeout, self._expired)
+        try:
+            outcome = await self._task
+        except asyncio.CancelledError:
+            if self._stopped is None:
+                raise
+            return self._stopped
+        except RequestFailed as error:
+            outcome = failure_of(run, error)
+        except Exception as error:
+            outcome = run.failed(error)
+        finally:
+            self._lift()
+        if self._stopped is not None:
+            # The command had something to say on its way out; why it ended is the stop's.
+            return replace(self._stopped, fields=outcome.fields)
+        return outcome
+
+    def _stop(self, outcome: Outcome) -> None:
+        if self._stopped is None and self._task is not None:
+            self._stopped = outcome
+            self._task.cancel()
+
+    def _signalled(self, number: signal.Signals) -> None:
+        code = _SIGNALS[number]
+        if self._stopped is not None and self._stopped.exit_code in _SIGNALS.values():
+            self._run.output.result(self._run.command, Outcome(code, fields=self._run.fields))
+            os._exit(code)
+        self._run.output.note("stopping; press Ctrl-C again to quit now")
+        if self._stopped is None:
+            self._stop(Outcome(code))
+        else:
+            self._stopped = Outcome(code)
+
+    def _expired(self) -> None:
+        run = self._run
+        if run.renderer is not None and not run.renderer.ever_connected:
+            last = run.renderer.last_disconnect
+            why = f"no connection within {run.timeout:g} s"
+            self._stop(Outcome.of_cause(Cause.CONNECTION_ERROR, why if last is None else f"{why}: {last.reason}"))
+        else:
+            self._stop(Outcome.of_cause(Cause.REQUEST_TIMEOUT, f"no answer within {run.timeout:g} s"))
+
+    def _lift(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._run.timeout = None
+
+    def _stop_when_unread(self) -> None:
+        self._run.output.on_closed = lambda: self._stop(Outcome())
+        if self._run.output.closed:
+            self._stop(Outcome())
+
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self._run.output.note(f"{context['message']}: {error!r}", level=3)
