@@ -79,7 +79,10 @@ def explain(server: Server, failure: Exception, head: bytes) -> str:
         return f"the server answers with TLS: use wss:// instead of ws:// for port {server.port}"
     if not head:
         if server.secure:
-            return "the server ended the connection without an answer to the WebSocket handshake"
+            return (
+                "the server ended the connection without an answer to the WebSocket handshake: "
+                "it may want a client certificate (--client-cert)"
+            )
         return (
             "the server ended the connection without an HTTP answer: "
             f"if port {server.port} is a TLS port, use wss:// instead of ws://"

@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass, replace
 
-from websockets.asyncio.client import connect_http_proxy, connect_socks_proxy
+from websockets.asyncio.client import HTTPProxyConnection, connect_socks_proxy
 from websockets.exceptions import InvalidProxy, InvalidProxyStatus, ProxyError
 from websockets.proxy import Proxy, get_proxy, parse_proxy
 from websockets.uri import WebSocketURI
@@ -54,11 +54,19 @@ class Route:
                 return f"{self} does not answer as a proxy does ({cause}): --no-proxy goes without it"
 
     async def _open_http(self, address: str, uri: WebSocketURI, protocol: asyncio.Protocol) -> asyncio.Transport:
-        proxy = replace(self.proxy, host=address)
-        if self.proxy.scheme == "https":
-            transport = await connect_http_proxy(proxy, uri, ssl=True, server_hostname=self.proxy.host)
-        else:
-            transport = await connect_http_proxy(proxy, uri)
+        secure = self.proxy.scheme == "https"
+        transport, tunnel = await asyncio.get_running_loop().create_connection(
+            lambda: _Tunnel(uri, self.proxy),
+            address,
+            self.proxy.port,
+            ssl=secure or None,
+            server_hostname=self.proxy.host if secure else None,
+        )
+        try:
+            await tunnel.response
+        except BaseException:
+            transport.abort()
+            raise
         transport.set_protocol(protocol)
         return transport
 
@@ -66,6 +74,14 @@ class Route:
         connected = await connect_socks_proxy(replace(self.proxy, host=address), uri)
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: protocol, sock=connected)
         return transport
+
+
+class _Tunnel(HTTPProxyConnection):
+    """The library's CONNECT, which as it is (17.4) logs a traceback when the proxy hangs up without an answer."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.reader.eof:
+            super().connection_lost(exc)
 
 
 def find_route(uri: WebSocketURI) -> Route | None:

@@ -8,7 +8,7 @@ import logging
 from websockets.client import ClientProtocol
 from websockets.exceptions import NegotiationError, PayloadTooBig
 from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
@@ -119,11 +119,12 @@ class WebSocketConnection(asyncio.Protocol):
     def _judge_handshake(self, data: bytes) -> None:
         if len(self.head) < HEAD_LIMIT:
             self.head = (self.head + data)[:HEAD_LIMIT]
-        if self._protocol.state is OPEN and self._protocol.subprotocol is None:
-            # The library does not mind a server that agrees to none.
-            self._end_handshake(NegotiationError("no subprotocol"))
-        elif self._protocol.state is OPEN or self._protocol.handshake_exc is not None:
-            self._end_handshake(self._protocol.handshake_exc)
+        protocol = self._protocol
+        if protocol.handshake_exc is not None:
+            self._end_handshake(protocol.handshake_exc)
+        elif protocol.state is not CONNECTING:
+            # The library does not mind a server that agrees to no sub-protocol.
+            self._end_handshake(NegotiationError("no subprotocol") if protocol.subprotocol is None else None)
         elif is_refused(self.head):
             # The library would wait for the whole body.
             self._end_handshake(ConnectionError("refused"))
