@@ -1,22 +1,44 @@
-"""Header fields with a structure: Via, addresses, CSeq (RFC 3261 §20, §25.1)."""
+"""Header fields with a structure: Via, addresses, CSeq (RFC 3261 §20, §25.1).
+
+Reading is checking: a value that has been read matches its grammar as a whole. Its parts are taken out of the match
+when they are first asked for, because most of them never are, and building them costs more than matching.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sipcli.sip.errors import ParseError
-from sipcli.sip.grammar import HOST, LWS, PARAMS, QUOTED_STRING, TOKEN, Params, check_host, parse_digits, quote, unquote
-from sipcli.sip.uri import AnyURI, parse_uri
+from sipcli.sip.grammar import (
+    GEN_VALUE,
+    HOST,
+    LWS,
+    PARAMS,
+    QUOTED_STRING,
+    TOKEN,
+    Params,
+    check_host,
+    parse_digits,
+    quote,
+    unquote,
+)
+from sipcli.sip.uri import PLAIN_HOST, PLAIN_PORT, PLAIN_SIP_URI, AnyURI, parse_uri
 
 __all__ = [
     "CSeq",
     "NameAddr",
     "Via",
+    "parse_address",
     "parse_cseq",
+    "parse_first_name_addr",
+    "parse_first_via",
     "parse_name_addr",
     "parse_name_addrs",
     "parse_via",
+    "parse_via_parm",
     "parse_vias",
 ]
 
@@ -28,10 +50,19 @@ _VIA = re.compile(
     rf"(?:{LWS}:{LWS}([0-9]++))?+({PARAMS}){LWS}",
     re.DOTALL,
 )
+# The same without what is rare: nothing that it matches needs a second look. Groups: transport, host, port, branch.
+_PLAIN_VIA = re.compile(
+    rf"{LWS}SIP/2\.0/({TOKEN}++)[ \t]++({PLAIN_HOST})(?::({PLAIN_PORT}))?+(?![\w.:\-])"
+    rf"(?:;branch=({GEN_VALUE}++))?+{PARAMS}",
+    re.DOTALL,
+)
 # name-addr *( SEMI generic-param )      RFC 3261 §25.1
 # An unquoted display name may hold more than tokens: "Bob (Sales)" and raw UTF-8 are common.
-_NAME_ADDR = re.compile(
-    rf'{LWS}(?:({QUOTED_STRING})|([^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*+)){LWS}<([^<>]*+)>({PARAMS}){LWS}', re.DOTALL
+_DISPLAY_NAME = rf'(?:({QUOTED_STRING})|([^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*+))'
+_NAME_ADDR = re.compile(rf"{LWS}{_DISPLAY_NAME}{LWS}<([^<>]*+)>({PARAMS}){LWS}", re.DOTALL)
+# The same without what is rare, as above. Groups: quoted and other display name, URI, tag.
+_PLAIN_NAME_ADDR = re.compile(
+    rf"{LWS}{_DISPLAY_NAME}{LWS}<({PLAIN_SIP_URI})>(?:;tag=({GEN_VALUE}++))?+{PARAMS}", re.DOTALL
 )
 # addr-spec *( SEMI generic-param )
 # RFC 3261 §20.10: a semicolon outside <> begins a header parameter; "," and "?" must not stand there at all.
@@ -42,8 +73,35 @@ _QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 _NO_PARAMS = Params()
 
 
+class _Read:
+    """A value that was read from text; what it lacks is computed by ``_PARTS`` when it is asked for."""
+
+    __slots__ = ("_identifier", "_match")
+
+    _PARTS: ClassVar[dict[str, Callable[[Any], object]]]
+    _match: re.Match[str]
+    _identifier: str | None
+    """The parameter that is asked for most: branch or tag."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            # Reached only while a slot is empty.
+            part = self._PARTS.get(name)
+            if part is None:
+                raise AttributeError(name)
+            value = part(self)
+            object.__setattr__(self, name, value)
+            return value
+
+
+_new: Callable[[type], Any] = object.__new__
+_set_match = _Read.__dict__["_match"].__set__
+_set_identifier = _Read.__dict__["_identifier"].__set__
+
+
 @dataclass(frozen=True, slots=True)
-class Via:
+class Via(_Read):
     """One hop of the way that the response goes back (RFC 3261 §20.42)."""
 
     protocol: str
@@ -52,6 +110,17 @@ class Via:
     host: str
     port: int | None = None
     params: Params = field(default=_NO_PARAMS)
+
+    _PARTS: ClassVar[dict[str, Callable[[Any], object]]] = {
+        "protocol": lambda _: "SIP/2.0",
+        "transport": lambda via: via._match[1],
+        "host": lambda via: via._match[2],
+        "port": lambda via: None if via._match[3] is None else int(via._match[3]),
+        "params": lambda via: Params.of(
+            via._match.string[via._match.end(3 if via._match[3] else 2) : via._match.end()]
+        ),
+        "_identifier": lambda via: via.params.get("branch"),
+    }
 
     def __str__(self) -> str:
         return f"{self.protocol}/{self.transport} {self.sent_by}{self.params}"
@@ -62,7 +131,7 @@ class Via:
 
     @property
     def branch(self) -> str | None:
-        return self.params.get("branch")
+        return self._identifier
 
     @property
     def received(self) -> str | None:
@@ -79,13 +148,20 @@ class Via:
 
 
 @dataclass(frozen=True, slots=True)
-class NameAddr:
+class NameAddr(_Read):
     """A URI with a display name and parameters: From, To, Contact, Route and their like (RFC 3261 §20.10)."""
 
     display_name: str | None
     """Without quotes; None when there is none."""
     uri: AnyURI
     params: Params = field(default=_NO_PARAMS)
+
+    _PARTS: ClassVar[dict[str, Callable[[Any], object]]] = {
+        "display_name": lambda address: _display_name(address._match),
+        "uri": lambda address: parse_uri(address._match[3]),
+        "params": lambda address: Params.of(address._match.string[address._match.end(3) + 1 : address._match.end()]),
+        "_identifier": lambda address: address.params.get("tag"),
+    }
 
     def __str__(self) -> str:
         # Always with <>: without them the URI's own parameters would be read as the header's.
@@ -95,7 +171,7 @@ class NameAddr:
 
     @property
     def tag(self) -> str | None:
-        return self.params.get("tag")
+        return self._identifier
 
     @property
     def expires(self) -> int | None:
@@ -124,8 +200,25 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
+def _display_name(match: re.Match[str]) -> str | None:
+    quoted: str | None = match[1]
+    if quoted is not None:
+        return unquote(quoted)
+    plain: str = match[2]
+    return plain.rstrip(" \t") or None
+
+
 def parse_via_parm(text: str, pos: int) -> tuple[Via, int]:
     """Read one Via value at ``pos``; return it and the position of the comma behind it or of the end."""
+    match = _PLAIN_VIA.match(text, pos)
+    if match is not None:
+        end = match.end()
+        if end == len(text) or text[end] == ",":
+            via = _new(Via)
+            _set_match(via, match)
+            if branch := match[4]:
+                _set_identifier(via, branch)
+            return via, end
     match = _VIA.match(text, pos)
     if match is None:
         raise ParseError("via-parm", text, pos)
@@ -139,6 +232,11 @@ def parse_via_parm(text: str, pos: int) -> tuple[Via, int]:
     if port is not None and (len(port) > 5 or (number := int(port)) > 65535):
         raise ParseError("port of at most 65535", text, match.start(5))
     return Via(f"{name}/{version}", transport, host, number, Params.of(params)), end
+
+
+def parse_first_via(text: str) -> Via:
+    """Return the first value of a Via header field."""
+    return parse_via_parm(text, 0)[0]
 
 
 def parse_via(text: str) -> Via:
@@ -163,13 +261,19 @@ def parse_vias(text: str) -> list[Via]:
 
 def parse_address(text: str, pos: int) -> tuple[NameAddr, int]:
     """Read one name-addr or addr-spec at ``pos``; return it and the position of the comma or end behind it."""
+    match = _PLAIN_NAME_ADDR.match(text, pos)
+    if match is not None:
+        end = match.end()
+        if end == len(text) or text[end] == ",":
+            address = _new(NameAddr)
+            _set_match(address, match)
+            if tag := match[4]:
+                _set_identifier(address, tag)
+            return address, end
     match = _NAME_ADDR.match(text, pos)
     if match is not None:
-        quoted, plain, uri, params = match.groups()
-        if quoted is not None:
-            display_name = unquote(quoted)
-        else:
-            display_name = plain.rstrip(" \t") or None
+        display_name = _display_name(match)
+        _, _, uri, params = match.groups()
         start = match.start(3)
     else:
         match = _ADDR_SPEC.match(text, pos)
@@ -186,6 +290,11 @@ def parse_address(text: str, pos: int) -> tuple[NameAddr, int]:
     except ParseError as error:
         raise ParseError(error.rule, text, start + error.position) from None
     return NameAddr(display_name, parsed, Params.of(params) if params else _NO_PARAMS), end
+
+
+def parse_first_name_addr(text: str) -> NameAddr:
+    """Return the first value of a header field that holds addresses."""
+    return parse_address(text, 0)[0]
 
 
 def parse_name_addr(text: str) -> NameAddr:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, Self, TypeVar
+from typing import NoReturn, Self, cast
 
 from sipcli.sip.errors import ParseError
 from sipcli.sip.grammar import TOKEN, parse_digits, split_list
 from sipcli.sip.headers import (
     MAX_DELTA_SECONDS,
-    CSeq,
     NameAddr,
-    Via,
     parse_cseq,
+    parse_first_name_addr,
+    parse_first_via,
     parse_name_addr,
     parse_name_addrs,
-    parse_via_parm,
     parse_vias,
 )
+from sipcli.sip.lazy import Every, First, lazy
+from sipcli.sip.names import header_key, known_keys
+from sipcli.sip.status import REASON_PHRASES
 from sipcli.sip.uri import AnyURI, parse_uri
 
 __all__ = [
@@ -29,7 +31,7 @@ __all__ = [
     "MAX_HEAD_SIZE",
     "MAX_SIZE",
     "REASON_PHRASES",
-    "MalformedMessage",
+    "FramingError",
     "Message",
     "Request",
     "Response",
@@ -44,130 +46,37 @@ MAX_SIZE = 1 << 20
 MAX_HEAD_SIZE = 1 << 17
 MAX_HEADERS = 2048
 
-T = TypeVar("T")
 Headers = Iterable[tuple[str, str]]
-
-# RFC 3261 §7.3.3 and the IANA registry of compact forms.
-_COMPACT = {
-    "a": "accept-contact",
-    "b": "referred-by",
-    "c": "content-type",
-    "d": "request-disposition",
-    "e": "content-encoding",
-    "f": "from",
-    "i": "call-id",
-    "j": "reject-contact",
-    "k": "supported",
-    "l": "content-length",
-    "m": "contact",
-    "n": "identity-info",
-    "o": "event",
-    "r": "refer-to",
-    "s": "subject",
-    "t": "to",
-    "u": "allow-events",
-    "v": "via",
-    "x": "session-expires",
-    "y": "identity",
-}
-# Spellings of names seen so far and the key they stand for. Strangers choose the names: the table is bounded.
-_SPELLINGS = dict(_COMPACT)
-_SPELLINGS_LIMIT = 1024
-_SPELLING_LENGTH = 40
 
 _TOKEN = re.compile(TOKEN + "++")
 _VERSION = re.compile(r"[sS][iI][pP]/[0-9]++\.[0-9]++")
 _STATUS_LINE = re.compile(r"([sS][iI][pP]/[0-9]++\.[0-9]++) ([1-6][0-9]{2})(?: (.*))?", re.DOTALL)
+_HEADER_NAME = re.compile(r"\r\n([^:\r\n]*+):")
 _FOLD = re.compile(r"\r\n[ \t]++")
 _UNSAFE = re.compile(r"[\r\n\x00\ud800-\udc7f\udd00-\udfff]")
 _CHARSET = re.compile(r';[ \t]*charset[ \t]*=[ \t]*"?([^";, \t]+)', re.IGNORECASE)
 # Names of codecs come from strangers, and Python has codecs that are no charsets.
 _CHARSETS = {"utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "iso-8859-1"}
-_METHODS = frozenset(
-    "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE".split()
-)
+_METHODS = {
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "INFO",
+    "INVITE",
+    "MESSAGE",
+    "NOTIFY",
+    "OPTIONS",
+    "PRACK",
+    "PUBLISH",
+    "REFER",
+    "REGISTER",
+    "SUBSCRIBE",
+    "UPDATE",
+}
 _HAS_TAG = re.compile(r";[ \t]*tag[ \t]*=", re.IGNORECASE)
 
-# RFC 3261 §21 and the RFCs that added to it, as registered with IANA.
-REASON_PHRASES = {
-    100: "Trying",
-    180: "Ringing",
-    181: "Call Is Being Forwarded",
-    182: "Queued",
-    183: "Session Progress",
-    199: "Early Dialog Terminated",
-    200: "OK",
-    202: "Accepted",
-    204: "No Notification",
-    300: "Multiple Choices",
-    301: "Moved Permanently",
-    302: "Moved Temporarily",
-    305: "Use Proxy",
-    380: "Alternative Service",
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Payment Required",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    407: "Proxy Authentication Required",
-    408: "Request Timeout",
-    410: "Gone",
-    412: "Conditional Request Failed",
-    413: "Request Entity Too Large",
-    414: "Request-URI Too Long",
-    415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme",
-    417: "Unknown Resource-Priority",
-    420: "Bad Extension",
-    421: "Extension Required",
-    422: "Session Interval Too Small",
-    423: "Interval Too Brief",
-    424: "Bad Location Information",
-    428: "Use Identity Header",
-    429: "Provide Referrer Identity",
-    430: "Flow Failed",
-    433: "Anonymity Disallowed",
-    436: "Bad Identity Info",
-    437: "Unsupported Credential",
-    438: "Invalid Identity Header",
-    439: "First Hop Lacks Outbound Support",
-    440: "Max-Breadth Exceeded",
-    469: "Bad Info Package",
-    470: "Consent Needed",
-    480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist",
-    482: "Loop Detected",
-    483: "Too Many Hops",
-    484: "Address Incomplete",
-    485: "Ambiguous",
-    486: "Busy Here",
-    487: "Request Terminated",
-    488: "Not Acceptable Here",
-    489: "Bad Event",
-    491: "Request Pending",
-    493: "Undecipherable",
-    494: "Security Agreement Required",
-    500: "Server Internal Error",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Server Time-out",
-    505: "Version Not Supported",
-    513: "Message Too Large",
-    555: "Push Notification Service Not Supported",
-    580: "Precondition Failure",
-    600: "Busy Everywhere",
-    603: "Decline",
-    604: "Does Not Exist Anywhere",
-    606: "Not Acceptable",
-    607: "Unwanted",
-    608: "Rejected",
-}
 
-
-class MalformedMessage(ParseError):
+class FramingError(ParseError):
     """A message whose head is readable and whose framing is not; ``message`` allows to answer it with 400."""
 
     def __init__(self, rule: str, text: str, message: Request | Response) -> None:
@@ -175,41 +84,65 @@ class MalformedMessage(ParseError):
         self.message = message
 
 
+def _check_header(name: str, value: str) -> None:
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"not a header name: {name!r}")
+    if _UNSAFE.search(value):
+        raise ValueError(f"{name}: CR, LF and NUL cannot be in a header, got: {value!r}")
+
+
+def _parse_first_contact(text: str) -> NameAddr | None:
+    return None if text.strip(" \t") == "*" else parse_first_name_addr(text)
+
+
+def _parse_contacts(text: str) -> list[NameAddr]:
+    return [] if text.strip(" \t") == "*" else parse_name_addrs(text)
+
+
+def _parse_call_id(text: str) -> str:
+    call_id = text.strip(" \t")
+    if not call_id or " " in call_id or "\t" in call_id:
+        raise ParseError("callid", text)
+    return call_id
+
+
+def _number(rule: str, limit: int) -> Callable[[str], int]:
+    return lambda text: parse_digits(text.strip(" \t"), rule, limit)
+
+
 class Message:
     """What requests and responses have in common. Immutable; the ``with_`` methods return changed copies."""
-
-    __slots__ = ("_cache", "_fields", "_index", "body", "original", "version")
 
     body: bytes
     original: bytes | None
     """The octets received; None for a message built here."""
     version: str
-    _fields: tuple[tuple[str, str], ...] | list[str]
-    _index: dict[str, list[str]] | None
-    _cache: dict[str, Any]
+    # The lines of a received message, cut at the first colon; a built one has ``headers`` instead.
+    _names: list[str]
 
     def _build(self, headers: Headers, body: bytes) -> None:
         fields = tuple(headers)
         for name, value in fields:
-            if _TOKEN.fullmatch(name) is None:
-                raise ValueError(f"not a header name: {name!r}")
-            if _UNSAFE.search(value):
-                raise ValueError(f"{name}: CR, LF and NUL cannot be in a header, got: {value!r}")
-        self._fields = fields
-        self._index = None
-        self._cache = {}
+            _check_header(name, value)
+        self.headers = fields
         self.body = body
         self.original = None
         self.version = "SIP/2.0"
 
-    @property
+    @lazy
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Names as received and values unfolded, in order."""
-        fields = self._fields
-        if isinstance(fields, list):
-            items = [line.partition(":") for line in fields]
-            fields = self._fields = tuple([(name.rstrip(" \t"), value.strip(" \t")) for name, _, value in items])
-        return fields
+        return tuple(
+            [(name.strip(" \t"), value.strip(" \t")) for name, value in zip(self._names, self._values, strict=True)]
+        )
+
+    @lazy
+    def _keys(self) -> list[str]:
+        return [header_key(name) for name, _ in self.headers]
+
+    @lazy
+    def _values(self) -> list[str]:
+        return [value for _, value in self.headers]
 
     @property
     def start_line(self) -> str:
@@ -230,133 +163,57 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """Return the first header field called ``name``, in any spelling or its compact form."""
-        values = self._values(name)
-        return values[0].strip(" \t") if values else None
+        keys = self._keys
+        key = header_key(name)
+        return self._values[keys.index(key)].strip(" \t") if key in keys else None
 
     def get_all(self, name: str) -> list[str]:
         """Return all header fields called ``name``, one element a line."""
-        return [value.strip(" \t") for value in self._values(name)]
+        key = header_key(name)
+        return [value.strip(" \t") for own, value in zip(self._keys, self._values, strict=True) if own == key]
 
     def get_list(self, name: str) -> tuple[str, ...]:
         """Return the elements of a comma-separated header field, over all its lines."""
-        return tuple([element for value in self._values(name) for element in split_list(value)])
+        return tuple([element for value in self.get_all(name) for element in split_list(value)])
 
-    def _values(self, name: str) -> list[str]:
-        index = self._index
-        if index is None:
-            index = self._index = {}
-            for spelling, value in self.headers:
-                index.setdefault(_key(spelling), []).append(value)
-        return index.get(_key(name), [])
+    # Header fields as values: ParseError when malformed, None or () when absent
 
-    # Header fields as values, parsed once
-
-    def _first(self, name: str, parse_value: Callable[[str], T]) -> T | None:
-        try:
-            return self._cache[name]  # type: ignore[no-any-return]
-        except KeyError:
-            values = self._values(name)
-            value = self._cache[name] = parse_value(values[0]) if values else None
-            return value
-
-    def _every(self, name: str, parse_value: Callable[[str], Iterable[T]]) -> tuple[T, ...]:
-        try:
-            return self._cache[name + " *"]  # type: ignore[no-any-return]
-        except KeyError:
-            elements = tuple([element for value in self._values(name) for element in parse_value(value)])
-            self._cache[name + " *"] = elements
-            return elements
-
-    def _number(self, name: str, limit: int) -> int | None:
-        return self._first(name, lambda value: parse_digits(value.strip(" \t"), name, limit))
-
-    def _first_address(self, name: str) -> NameAddr | None:
-        addresses = self._every(name, parse_name_addrs)
-        return addresses[0] if addresses else None
-
-    @property
-    def via(self) -> Via | None:
-        """The topmost Via value."""
-        return self._first("via", _parse_top_via)
-
-    @property
-    def vias(self) -> tuple[Via, ...]:
-        return self._every("via", parse_vias)
-
-    @property
-    def from_(self) -> NameAddr | None:
-        return self._first("from", parse_name_addr)
-
-    @property
-    def to(self) -> NameAddr | None:
-        return self._first("to", parse_name_addr)
-
-    @property
-    def call_id(self) -> str | None:
-        return self._first("call-id", _parse_call_id)
-
-    @property
-    def cseq(self) -> CSeq | None:
-        return self._first("cseq", parse_cseq)
-
-    @property
-    def contact(self) -> NameAddr | None:
-        """The first Contact; None also for ``Contact: *``."""
-        contacts = self.contacts
-        return contacts[0] if contacts else None
-
-    @property
-    def contacts(self) -> tuple[NameAddr, ...]:
-        return self._every("contact", _parse_contacts)
+    via = First("via", parse_first_via)
+    """The topmost Via value."""
+    vias = Every("via", parse_vias)
+    from_ = First("from", parse_name_addr)
+    to = First("to", parse_name_addr)
+    call_id = First("call-id", _parse_call_id)
+    cseq = First("cseq", parse_cseq)
+    contact = First("contact", _parse_first_contact)
+    """The first Contact value; None also for ``Contact: *``."""
+    contacts = Every("contact", _parse_contacts)
+    route = First("route", parse_first_name_addr)
+    routes = Every("route", parse_name_addrs)
+    record_route = First("record-route", parse_first_name_addr)
+    record_routes = Every("record-route", parse_name_addrs)
+    paths = Every("path", parse_name_addrs)
+    """The Path values (RFC 3327)."""
+    service_routes = Every("service-route", parse_name_addrs)
+    """The Service-Route values (RFC 3608)."""
+    max_forwards = First("max-forwards", _number("Max-Forwards", 255))
+    expires = First("expires", _number("Expires", MAX_DELTA_SECONDS))
+    """The Expires header field, in seconds."""
+    min_expires = First("min-expires", _number("Min-Expires", MAX_DELTA_SECONDS))
+    """The Min-Expires header field of a 423, in seconds."""
+    content_length = First("content-length", _number("Content-Length", MAX_SIZE))
+    require = Every("require", split_list)
+    supported = Every("supported", split_list)
+    unsupported = Every("unsupported", split_list)
+    proxy_require = Every("proxy-require", split_list)
+    allow = Every("allow", split_list)
+    accept = Every("accept", split_list)
+    """The media ranges of Accept, parameters included."""
 
     @property
     def wildcard_contact(self) -> bool:
         """Whether the Contact is ``*`` (RFC 3261 §10.2.2)."""
         return self.get("contact") == "*"
-
-    @property
-    def route(self) -> NameAddr | None:
-        return self._first_address("route")
-
-    @property
-    def routes(self) -> tuple[NameAddr, ...]:
-        return self._every("route", parse_name_addrs)
-
-    @property
-    def record_route(self) -> NameAddr | None:
-        return self._first_address("record-route")
-
-    @property
-    def record_routes(self) -> tuple[NameAddr, ...]:
-        return self._every("record-route", parse_name_addrs)
-
-    @property
-    def paths(self) -> tuple[NameAddr, ...]:
-        """The Path values (RFC 3327)."""
-        return self._every("path", parse_name_addrs)
-
-    @property
-    def service_routes(self) -> tuple[NameAddr, ...]:
-        """The Service-Route values (RFC 3608)."""
-        return self._every("service-route", parse_name_addrs)
-
-    @property
-    def max_forwards(self) -> int | None:
-        return self._number("max-forwards", 255)
-
-    @property
-    def expires(self) -> int | None:
-        """The Expires header field, in seconds."""
-        return self._number("expires", MAX_DELTA_SECONDS)
-
-    @property
-    def min_expires(self) -> int | None:
-        """The Min-Expires header field of a 423, in seconds."""
-        return self._number("min-expires", MAX_DELTA_SECONDS)
-
-    @property
-    def content_length(self) -> int | None:
-        return self._number("content-length", MAX_SIZE)
 
     @property
     def content_type(self) -> str | None:
@@ -376,31 +233,6 @@ class Message:
         name = charset[1].lower() if charset else "utf-8"
         return self.body.decode(_CHARSETS.get(name, "utf-8"), "replace")
 
-    @property
-    def require(self) -> tuple[str, ...]:
-        return self.get_list("require")
-
-    @property
-    def supported(self) -> tuple[str, ...]:
-        return self.get_list("supported")
-
-    @property
-    def unsupported(self) -> tuple[str, ...]:
-        return self.get_list("unsupported")
-
-    @property
-    def proxy_require(self) -> tuple[str, ...]:
-        return self.get_list("proxy-require")
-
-    @property
-    def allow(self) -> tuple[str, ...]:
-        return self.get_list("allow")
-
-    @property
-    def accept(self) -> tuple[str, ...]:
-        """The media ranges of Accept, parameters included."""
-        return self.get_list("accept")
-
     # Changed copies
 
     def _copy(self, headers: tuple[tuple[str, str], ...], body: bytes) -> Self:
@@ -409,11 +241,11 @@ class Message:
     def with_header(self, name: str, value: str) -> Self:
         """Return a copy whose only header field ``name`` is ``value``: in the old one's place, or at the end."""
         _check_header(name, value)
-        key = _key(name)
+        key = header_key(name)
         headers: list[tuple[str, str]] = []
         placed = False
         for field in self.headers:
-            if _key(field[0]) != key:
+            if header_key(field[0]) != key:
                 headers.append(field)
             elif not placed:
                 headers.append((name, value))
@@ -434,8 +266,8 @@ class Message:
 
     def without(self, name: str) -> Self:
         """Return a copy that has no header field ``name``."""
-        key = _key(name)
-        return self._copy(tuple([field for field in self.headers if _key(field[0]) != key]), self.body)
+        key = header_key(name)
+        return self._copy(tuple([field for field in self.headers if header_key(field[0]) != key]), self.body)
 
     def with_body(self, body: bytes, content_type: str | None) -> Self:
         """Return a copy with this body; None as ``content_type`` removes the header field."""
@@ -454,12 +286,9 @@ class Message:
 class Request(Message):
     """A request (RFC 3261 §7.1)."""
 
-    __slots__ = ("_uri", "method", "uri_text")
-
     method: str
     uri_text: str
     """The Request-URI as it stands on the wire."""
-    _uri: AnyURI | None
 
     def __init__(self, method: str, uri: AnyURI | str, headers: Headers = (), body: bytes = b"") -> None:
         """Build a request; ValueError for what cannot stand in a start line or header field."""
@@ -469,16 +298,14 @@ class Request(Message):
         self.uri_text = str(uri)
         if not self.uri_text or " " in self.uri_text or _UNSAFE.search(self.uri_text):
             raise ValueError(f"not a Request-URI: {self.uri_text!r}")
-        self._uri = None if isinstance(uri, str) else uri
+        if not isinstance(uri, str):
+            self.uri = uri
         self._build(headers, body)
 
-    @property
+    @lazy
     def uri(self) -> AnyURI:
         """The Request-URI; ParseError when it is malformed."""
-        uri = self._uri
-        if uri is None:
-            uri = self._uri = parse_uri(self.uri_text)
-        return uri
+        return parse_uri(self.uri_text)
 
     @property
     def start_line(self) -> str:
@@ -488,7 +315,6 @@ class Request(Message):
         copy = type(self).__new__(type(self))
         copy.method = self.method
         copy.uri_text = self.uri_text
-        copy._uri = self._uri
         copy.version = self.version
         _fill(copy, headers, body)
         return copy
@@ -500,8 +326,6 @@ class Request(Message):
 
 class Response(Message):
     """A response (RFC 3261 §7.2)."""
-
-    __slots__ = ("reason", "status")
 
     status: int
     reason: str
@@ -530,44 +354,9 @@ class Response(Message):
 
 
 def _fill(message: Message, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
-    message._fields = headers
-    message._index = None
-    message._cache = {}
+    message.headers = headers
     message.body = body
     message.original = None
-
-
-def _check_header(name: str, value: str) -> None:
-    if _TOKEN.fullmatch(name) is None:
-        raise ValueError(f"not a header name: {name!r}")
-    if _UNSAFE.search(value):
-        raise ValueError(f"{name}: CR, LF and NUL cannot be in a header, got: {value!r}")
-
-
-def _key(name: str) -> str:
-    """Return what all spellings of a header name have in common: the long form in lower case."""
-    key = _SPELLINGS.get(name)
-    if key is None:
-        key = name.strip(" \t").lower()
-        key = _COMPACT.get(key, key)
-        if len(name) <= _SPELLING_LENGTH and len(_SPELLINGS) < _SPELLINGS_LIMIT:
-            _SPELLINGS[name] = key
-    return key
-
-
-def _parse_top_via(text: str) -> Via:
-    return parse_via_parm(text, 0)[0]
-
-
-def _parse_contacts(text: str) -> list[NameAddr]:
-    return [] if text.strip(" \t") == "*" else parse_name_addrs(text)
-
-
-def _parse_call_id(text: str) -> str:
-    call_id = text.strip(" \t")
-    if not call_id or " " in call_id or "\t" in call_id:
-        raise ParseError("callid", text)
-    return call_id
 
 
 def parse(data: bytes, *, strict: bool = False) -> Request | Response:
@@ -588,40 +377,43 @@ def parse(data: bytes, *, strict: bool = False) -> Request | Response:
     if end - start > MAX_HEAD_SIZE:
         raise ParseError(f"head of at most {MAX_HEAD_SIZE} octets", f"{end - start} octets")
     head = data[start:end].decode("utf-8", "surrogateescape")
-    if "\r\n " in head or "\r\n\t" in head:
-        head = _FOLD.sub(" ", head)
-    lines = head.split("\r\n")
-    # A bare CR or LF is a line end to some: it must not come in here and go out in a response.
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ParseError("line without a bare CR or LF", _shortened(next(line for line in lines if _has_bare(line))))
-    if len(lines) > MAX_HEADERS:
-        raise ParseError(f"at most {MAX_HEADERS} header fields", f"{len(lines)} lines")
-    message = _parse_start_line(lines.pop(0))
-    index: dict[str, list[str]] = {}
-    spellings = _SPELLINGS
-    for line in lines:
-        name, colon, value = line.partition(":")
-        key = spellings.get(name) or _key(name)
-        if not colon or not key:
-            raise ParseError("header field", _shortened(line))
-        if key in index:
-            index[key].append(value)
-        else:
-            index[key] = [value]
-    message._fields = lines
-    message._index = index
-    message._cache = {}
+    pieces = _HEADER_NAME.split(head)
+    names = pieces[1::2]
+    keys = [*map(known_keys.get, names)]
+    count = len(names)
+    # As many names as CRs and LFs: every line has a colon, and no CR or LF stands alone, which is a line end to some
+    # and must not come in here and go out in a response. A folded line breaks the count, or its name is unknown.
+    if None in keys or head.count("\n") != count or head.count("\r") != count:
+        pieces = _split_carefully(head)
+        names = pieces[1::2]
+        keys = [*map(header_key, names)]
+        count = len(names)
+    if count > MAX_HEADERS:
+        raise ParseError(f"at most {MAX_HEADERS} header fields", f"{count} header fields")
+    message = _parse_start_line(pieces[0])
+    message._names = names
+    message._keys = cast("list[str]", keys)
+    message._values = values = pieces[2::2]
     message.original = data
-    message.body = data[end + 4 :]
-    if "content-length" in index:
-        _cut_body(message, index["content-length"])
+    message.body = body = data[end + 4 :]
+    lengths = keys.count("content-length")
+    if lengths > 1 or (lengths == 1 and values[keys.index("content-length")] != f" {len(body)}"):
+        _cut_body(message)
     if strict:
         message.validate()
     return message
 
 
-def _has_bare(line: str) -> bool:
-    return "\r" in line or "\n" in line
+def _split_carefully(head: str) -> list[str]:
+    """Return the start line, then names and values in turn; ParseError for what is no line of a head."""
+    head = _FOLD.sub(" ", head)
+    for line in head.split("\r\n")[1:]:
+        if line.find(":") < 1 or "\r" in line or "\n" in line or not line.partition(":")[0].strip(" \t"):
+            raise ParseError("header field", _shortened(line))
+    pieces = _HEADER_NAME.split(head)
+    if "\r" in pieces[0] or "\n" in pieces[0]:
+        raise ParseError("start line", _shortened(pieces[0]))
+    return pieces
 
 
 def _shortened(text: str) -> str:
@@ -648,16 +440,14 @@ def _parse_start_line(line: str) -> Request | Response:
     request = Request.__new__(Request)
     request.method = method
     request.uri_text = uri
-    request._uri = None
     request.version = version
     return request
 
 
 # RFC 3261 §18.3 for a transport that carries whole messages: too long a body is cut, too short a one is an error.
-def _cut_body(message: Request | Response, values: list[str]) -> None:
+def _cut_body(message: Request | Response) -> None:
     length = None
-    for value in values:
-        text = value.strip(" \t")
+    for text in message.get_all("content-length"):
         try:
             number = parse_digits(text, "Content-Length", MAX_SIZE)
         except ParseError as error:
@@ -673,7 +463,7 @@ def _cut_body(message: Request | Response, values: list[str]) -> None:
 
 
 def _refuse(rule: str, text: str, message: Request | Response) -> NoReturn:
-    raise MalformedMessage(rule, _shortened(text), message) from None
+    raise FramingError(rule, _shortened(text), message) from None
 
 
 def serialize(message: Message) -> bytes:
@@ -682,7 +472,7 @@ def serialize(message: Message) -> bytes:
     lines = [message.start_line]
     measured = False
     for name, value in message.headers:
-        if _key(name) == "content-length":
+        if header_key(name) == "content-length":
             measured = True
             value = value if value.isascii() and value.isdigit() and value.lstrip("0") == length.lstrip("0") else length
         lines.append(f"{name}: {value}")

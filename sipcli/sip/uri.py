@@ -19,6 +19,13 @@ SIP_URI = (
     rf"([sS][iI][pP][sS]?):(?:([{_UNRESERVED}&=+$,;?/%]++)(?::([{_UNRESERVED}&=+$,%]*+))?@)?+"
     rf"({HOST})(?::([0-9]++))?+({_URI_PARAMS})(?:\?([{_UNRESERVED}\[\]/?:+$&=%]*+))?+"
 )
+# The same without what is rare: escapes, passwords, IPv6, ports above 59999, header fields. What it matches is legal.
+PLAIN_HOST = r"[A-Za-z0-9_][A-Za-z0-9_\-]*+(?:\.[A-Za-z0-9_\-]++)*+"
+PLAIN_PORT = "[0-5]?+[0-9]{1,4}+"
+PLAIN_SIP_URI = (
+    rf"sips?:(?:[{_UNRESERVED}&=+$,;?/]++@)?+{PLAIN_HOST}(?::{PLAIN_PORT})?+"
+    rf"(?:;[{_UNRESERVED}\[\]/:&+$]++(?:=[{_UNRESERVED}\[\]/:&+$]*+)?+)*+"
+)
 _SIP_URI = re.compile(SIP_URI)
 _URI_PARAMETERS = re.compile(_URI_PARAMS)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
