@@ -187,7 +187,7 @@ class FlowControl:
         action(self, now)
 
     def _begin(self, now: float) -> None:
-        self._server = self._failover.start()
+        self._server = self._failover.start(now)
         self._attempt = 0
         self._connect(now)
 
@@ -234,7 +234,7 @@ class FlowControl:
 
     def _lose(self, code: int, reason: str, clean: bool, now: float) -> None:
         stood_for = now - self._began if self.state is State.CONNECTED else None
-        self._retry = self._failover.lost(stood_for)
+        self._retry = self._failover.lost(stood_for, now)
         delay = None if self._retry is None else self._retry.delay
         self._tell_disconnected(code, reason, clean, delay, Cause.CONNECTION_ERROR)
         self._process(Input.EXHAUSTED if self._retry is None else Input.LOST, now)

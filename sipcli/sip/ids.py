@@ -57,4 +57,5 @@ class Ids:
 
     def fraction(self) -> float:
         """Return a number from 0 to under 1, for jitter and the choice among equals."""
-        return int.from_bytes(self._random_bytes(7), "big") / (1 << 56)
+        # As many bits as a float holds: with more, the greatest would be rounded to 1.
+        return (int.from_bytes(self._random_bytes(7), "big") >> 3) / (1 << 53)
