@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 from sipcli.config.kinds import BadValueError, is_default, quoted
-from sipcli.config.options import Origin, Parameter, Problem, Setting, flatten, parameters_of
+from sipcli.config.options import Origin, Parameters, Problem, Setting, flatten
 from sipcli.config.sip_values import Address
 from sipcli.sip.errors import ConfigError
 
@@ -46,7 +46,7 @@ def convert(setting: Setting, read: Callable[[Any], object]) -> object:
 class Configuration:
     """The machinery of ``Config``, whose annotations are the list of parameters."""
 
-    parameters: ClassVar[tuple[Parameter, ...]]
+    parameters: ClassVar[Parameters]
 
     profile: str | None = None
     """The name of the profile that ``load`` used."""
@@ -54,7 +54,7 @@ class Configuration:
     """The file that ``load`` read."""
 
     def __init_subclass__(cls) -> None:
-        cls.parameters = parameters_of(cls.__annotations__, vars(cls))
+        cls.parameters = Parameters.declared(cls.__annotations__, vars(cls))
 
     def __init__(self, **values: object) -> None:
         self._fill(*self._read(values))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sipcli.config.kinds import is_default, quoted
-from sipcli.config.options import Parameter, flatten, nearest
+from sipcli.config.options import Parameters, flatten, nearest
 from sipcli.sip.errors import ConfigError
 
 __all__ = ["ConfigFile", "read_file"]
@@ -64,11 +64,11 @@ class ConfigFile:
             path = path[:-1]
         return f"{self.shown}:{self._lines[path]}" if path else self.shown
 
-    def check_shape(self, parameters: tuple[Parameter, ...]) -> list[str]:
+    def check_shape(self, parameters: Parameters) -> list[str]:
         """Return what is wrong outside the tables of parameters, and secrets that others can read."""
         return [*self._misplaced(parameters), *self._exposed(parameters)]
 
-    def _misplaced(self, parameters: tuple[Parameter, ...]) -> Iterator[str]:
+    def _misplaced(self, parameters: Parameters) -> Iterator[str]:
         for key, value in self.document.items():
             where = self.where((key,))
             if key == "default_profile":
@@ -88,7 +88,7 @@ class ConfigFile:
                 where = self.where(("profiles", name))
                 yield f"{where}: profiles.{name}: expected a table, got: {quoted(value)}"
 
-    def _exposed(self, parameters: tuple[Parameter, ...]) -> Iterator[str]:
+    def _exposed(self, parameters: Parameters) -> Iterator[str]:
         # POSIX permissions say nothing elsewhere.
         if os.name != "posix" or not self.mode & 0o077:
             return
@@ -103,7 +103,7 @@ class ConfigFile:
 
 
 def _secrets(
-    table: Mapping[str, object], parameters: tuple[Parameter, ...], at: tuple[str | int, ...]
+    table: Mapping[str, object], parameters: Parameters, at: tuple[str | int, ...]
 ) -> Iterator[tuple[str | int, ...]]:
     """Give the paths of the secrets in a table of parameters."""
     settings, _ = flatten(table, parameters, at)

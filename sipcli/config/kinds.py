@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 __all__ = [
     "BOOLEAN",
@@ -41,8 +41,7 @@ class BadValueError(Exception):
         super().__init__(expected, found, at)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What values a parameter takes.
 
     ``name`` completes "expected …" in an error; ``metavar`` stands for the value in a usage line; ``convert`` returns
@@ -212,9 +211,8 @@ def list_of(item: Kind, name: str, *, lines: bool = False, unique: bool = False)
                 raise BadValueError(bad.expected, bad.found, at) from None
         return tuple(dict.fromkeys(found)) if unique else tuple(found)
 
-    return replace(
-        item, name=name, convert=convert, many=True, lines=lines, written="[]" if item.written == '""' else item.written
-    )
+    written = "[]" if item.written == '""' else item.written
+    return item._replace(name=name, convert=convert, many=True, lines=lines, written=written)
 
 
 def _text(value: object) -> str:

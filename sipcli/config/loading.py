@@ -35,7 +35,7 @@ class _Layers:
 
     def add_flags(self, flags: Mapping[str, object]) -> None:
         for name, value in flags.items():
-            parameter = _BY_NAME.get(name)
+            parameter = PARAMETERS.by_name.get(name)
             if parameter is None:
                 raise TypeError(f"no parameter is called {name!r}")
             if value is None or value == ():
@@ -52,8 +52,8 @@ class _Layers:
             # A variable that is empty is as good as unset.
             if not variable.startswith("SIPCLI_") or not text:
                 continue
-            parameter = _BY_ENV.get(variable)
-            if parameter is None:
+            parameter = PARAMETERS.by_name.get(variable.removeprefix("SIPCLI_").lower())
+            if parameter is None or parameter.env != variable:
                 continue
             try:
                 converted = convert(Setting(parameter, text, ()), parameter.kind.read_text)
@@ -89,16 +89,6 @@ def _origin_in(file: ConfigFile, kind: OriginKind, path: tuple[str | int, ...]) 
 
 def _expected(bad: BadValueError) -> str:
     return f"expected {bad.expected}, got: {quoted(bad.found)}"
-
-
-_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
-
-
-def _variables(parameter: Parameter) -> list[str]:
-    return [] if parameter.env is None else [parameter.env]
-
-
-_BY_ENV = {variable: parameter for parameter in PARAMETERS for variable in _variables(parameter)}
 
 
 def flag_of(parameter: Parameter, value: object = True) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from sipcli.config.kinds import Kind
 
@@ -15,12 +13,12 @@ __all__ = [
     "Opt",
     "Origin",
     "Parameter",
+    "Parameters",
     "Problem",
     "Setting",
     "camel_case",
     "flatten",
     "nearest",
-    "parameters_of",
     "snake_case",
 ]
 
@@ -37,9 +35,9 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Opt:
-    """What is declared of a parameter beside its type and default."""
+# Tuples here and in kinds.py: a dataclass of this size costs six times as much to define, and every start pays for it.
+class Opt(NamedTuple):
+    """What is declared of a parameter beside its type; the class that declares it fills in name and default."""
 
     help: str
     """What it does, in a sentence."""
@@ -51,8 +49,8 @@ class Opt:
     """Other keys that mean the same, in snake_case."""
     flag_names: tuple[str, ...] = ()
     """Other flags, as keys."""
-    command_flags: Mapping[str, str] = field(default_factory=dict)
-    """Further flags that one command alone has, by command."""
+    command_flags: tuple[tuple[str, str], ...] = ()
+    """Further flags that one command alone has: the command and the flag."""
     short: str | None = None
     """The flag of one letter, with its dash."""
     singular: str | None = None
@@ -73,15 +71,15 @@ class Opt:
     """Whether it is a function or an object that no text can express."""
     flag: bool = True
     """Whether it has flags."""
+    name: str = ""
+    """In snake_case: the attribute of ``Config``."""
+    default: object = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter(Opt):
     """One parameter of the user agent, in all its spellings. ``key`` and ``metavar`` are filled in."""
 
-    name: str
-    """In snake_case: the attribute of ``Config``."""
-    default: object
+    __slots__ = ()
 
     @property
     def type_name(self) -> str:
@@ -156,17 +154,35 @@ class Problem(NamedTuple):
     text: str
 
 
-def parameters_of(annotations: Mapping[str, object], defaults: Mapping[str, object]) -> tuple[Parameter, ...]:
-    """Return the parameters that a class declares as ``name: Annotated[type, Opt(…)] = default``."""
-    shared = [declared.name for declared in fields(Opt)]
-    parameters = []
-    for name, annotation in annotations.items():
-        for opt in getattr(annotation, "__metadata__", ()):
-            values = {field_name: getattr(opt, field_name) for field_name in shared}
-            values["key"] = opt.key or name
-            values["metavar"] = opt.metavar or opt.kind.metavar
-            parameters.append(Parameter(name=name, default=defaults[name], **values))
-    return tuple(parameters)
+class Parameters(tuple[Parameter, ...]):
+    """Parameters in the order of their declaration, and by every name."""
+
+    by_name: Mapping[str, Parameter]
+    known: Mapping[str, str]
+    """The parameter or table that a key in snake_case means."""
+
+    @classmethod
+    def declared(cls, annotations: Mapping[str, object], defaults: Mapping[str, object]) -> Self:
+        """Return the parameters that a class declares as ``name: Annotated[type, Opt(…)] = default``."""
+        self = cls(
+            [
+                Parameter._make(
+                    opt._replace(
+                        name=name,
+                        default=defaults[name],
+                        key=opt.key or name,
+                        metavar=opt.metavar or opt.kind.metavar,
+                    )
+                )
+                for name, annotation in annotations.items()
+                for opt in getattr(annotation, "__metadata__", ())
+            ]
+        )
+        self.by_name = {parameter.name: parameter for parameter in self}
+        self.known = {name: name for name in (*self.by_name, *_TOP_TABLES)} | {
+            alias: parameter.name for parameter in self for alias in parameter.names
+        }
+        return self
 
 
 def camel_case(name: str) -> str:
@@ -238,15 +254,6 @@ _TABLES: dict[str, dict[str, str]] = {
 _TOP_TABLES = ("log", "register_options", "transport_options", "session_description_handler_factory_options")
 
 
-@cache
-def _top_names(parameters: tuple[Parameter, ...]) -> dict[str, str]:
-    names = {parameter.name: parameter.name for parameter in parameters}
-    for parameter in parameters:
-        names.update(dict.fromkeys(parameter.names, parameter.name))
-    names.update({table: table for table in _TOP_TABLES})
-    return names
-
-
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the word of ``words`` that ``word`` most likely stands for."""
     import difflib
@@ -257,19 +264,17 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 
 
 def flatten(
-    values: Mapping[str, object], parameters: tuple[Parameter, ...], at: tuple[str | int, ...] = ()
+    values: Mapping[str, object], parameters: Parameters, at: tuple[str | int, ...] = ()
 ) -> tuple[list[Setting], list[Problem]]:
     """Return what a table of keys in any spelling says of which parameter, and what is wrong with its keys."""
-    known = _top_names(parameters)
-    by_name = {parameter.name: parameter for parameter in parameters}
     settings: dict[str, Setting] = {}
     problems: list[Problem] = []
-    for name, value, path in _walk(values, known, at, problems):
+    for name, value, path in _walk(values, parameters.known, at, problems):
         earlier = settings.get(name)
         if earlier is not None:
             problems.append(Problem(path, f"{_dotted(earlier.path, at)} has set the same parameter already"))
         else:
-            settings[name] = Setting(by_name[name], value, path)
+            settings[name] = Setting(parameters.by_name[name], value, path)
     return list(settings.values()), problems
 
 

@@ -21,7 +21,7 @@ from sipcli.config.kinds import (
     seconds,
     whole,
 )
-from sipcli.config.options import Opt, Parameter
+from sipcli.config.options import Opt, Parameters
 from sipcli.config.servers import ICE_SERVERS, STUN_SERVERS, TURN_SERVERS, WS_SERVERS, IceServer
 from sipcli.config.sip_values import (
     ALGORITHMS,
@@ -219,7 +219,7 @@ class Config(Configuration):
             "Registration expiry to ask for.",
             whole("whole seconds", "SECONDS", least=1),
             "Registration",
-            command_flags={"register": "--expires"},
+            command_flags=(("register", "--expires"),),
         ),
     ] = 600
     refresh_frequency: Annotated[
@@ -498,4 +498,4 @@ class Config(Configuration):
         return Log(self.log_builtin_enabled, self.log_level, self.log_connector)
 
 
-PARAMETERS: tuple[Parameter, ...] = Config.parameters
+PARAMETERS: Parameters = Config.parameters
