@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sipcli.sip.errors import ParseError
 from sipcli.sip.grammar import (
@@ -25,16 +25,16 @@ from sipcli.sip.grammar import (
     quote,
     unquote,
 )
+from sipcli.sip.lazy import Descriptor
 from sipcli.sip.uri import PLAIN_HOST, PLAIN_PORT, PLAIN_SIP_URI, AnyURI, parse_uri
 
 __all__ = [
     "CSeq",
+    "FirstValue",
     "NameAddr",
     "Via",
     "parse_address",
     "parse_cseq",
-    "parse_first_name_addr",
-    "parse_first_via",
     "parse_name_addr",
     "parse_name_addrs",
     "parse_via",
@@ -44,25 +44,27 @@ __all__ = [
 
 MAX_DELTA_SECONDS = 2**32 - 1
 
+_PLAIN_PARAMS = rf"(?:;{TOKEN}++(?:=(?:{GEN_VALUE}++|{QUOTED_STRING}))?+)*+"
 # via-parm = sent-protocol LWS sent-by *( SEMI via-params )      RFC 3261 §25.1
 _VIA = re.compile(
     rf"{LWS}({TOKEN}++){LWS}/{LWS}({TOKEN}++){LWS}/{LWS}({TOKEN}++)[ \t]++({HOST})"
     rf"(?:{LWS}:{LWS}([0-9]++))?+({PARAMS}){LWS}",
     re.DOTALL,
 )
-# The same without what is rare: nothing that it matches needs a second look. Groups: transport, host, port, branch.
+# The same without what is rare: nothing that it matches needs a second look. Groups: transport, host, port, branch,
+# further parameters.
 _PLAIN_VIA = re.compile(
     rf"{LWS}SIP/2\.0/({TOKEN}++)[ \t]++({PLAIN_HOST})(?::({PLAIN_PORT}))?+(?![\w.:\-])"
-    rf"(?:;branch=({GEN_VALUE}++))?+{PARAMS}",
+    rf"(?:;branch=({GEN_VALUE}++))?+({_PLAIN_PARAMS})",
     re.DOTALL,
 )
 # name-addr *( SEMI generic-param )      RFC 3261 §25.1
 # An unquoted display name may hold more than tokens: "Bob (Sales)" and raw UTF-8 are common.
 _DISPLAY_NAME = rf'(?:({QUOTED_STRING})|([^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*+))'
 _NAME_ADDR = re.compile(rf"{LWS}{_DISPLAY_NAME}{LWS}<([^<>]*+)>({PARAMS}){LWS}", re.DOTALL)
-# The same without what is rare, as above. Groups: quoted and other display name, URI, tag.
+# The same without what is rare, as above. Groups: quoted and other display name, URI, tag, further parameters.
 _PLAIN_NAME_ADDR = re.compile(
-    rf"{LWS}{_DISPLAY_NAME}{LWS}<({PLAIN_SIP_URI})>(?:;tag=({GEN_VALUE}++))?+{PARAMS}", re.DOTALL
+    rf"{LWS}{_DISPLAY_NAME}{LWS}<({PLAIN_SIP_URI})>(?:;tag=({GEN_VALUE}++))?+({_PLAIN_PARAMS})", re.DOTALL
 )
 # addr-spec *( SEMI generic-param )
 # RFC 3261 §20.10: a semicolon outside <> begins a header parameter; "," and "?" must not stand there at all.
@@ -71,6 +73,8 @@ _CSEQ = re.compile(rf"{LWS}([0-9]++)[ \t]++({TOKEN}++){LWS}")
 _QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 _NO_PARAMS = Params()
+
+R = TypeVar("R", bound="_Read")
 
 
 class _Read:
@@ -200,6 +204,20 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
+def _from_match(type_: type[R], match: re.Match[str]) -> R:
+    value: R = _new(type_)
+    _set_match(value, match)
+    # Read now when that is for nothing: it stands first, or there are no parameters at all.
+    if (identifier := match[4]) is not None or not match[5]:
+        _set_identifier(value, identifier)
+    return value
+
+
+# A frozen dataclass sets its fields the slow way.
+_set_number = CSeq.__dict__["number"].__set__
+_set_method = CSeq.__dict__["method"].__set__
+
+
 def _display_name(match: re.Match[str]) -> str | None:
     quoted: str | None = match[1]
     if quoted is not None:
@@ -211,14 +229,8 @@ def _display_name(match: re.Match[str]) -> str | None:
 def parse_via_parm(text: str, pos: int) -> tuple[Via, int]:
     """Read one Via value at ``pos``; return it and the position of the comma behind it or of the end."""
     match = _PLAIN_VIA.match(text, pos)
-    if match is not None:
-        end = match.end()
-        if end == len(text) or text[end] == ",":
-            via = _new(Via)
-            _set_match(via, match)
-            if branch := match[4]:
-                _set_identifier(via, branch)
-            return via, end
+    if match is not None and ((end := match.end()) == len(text) or text[end] == ","):
+        return _from_match(Via, match), end
     match = _VIA.match(text, pos)
     if match is None:
         raise ParseError("via-parm", text, pos)
@@ -232,11 +244,6 @@ def parse_via_parm(text: str, pos: int) -> tuple[Via, int]:
     if port is not None and (len(port) > 5 or (number := int(port)) > 65535):
         raise ParseError("port of at most 65535", text, match.start(5))
     return Via(f"{name}/{version}", transport, host, number, Params.of(params)), end
-
-
-def parse_first_via(text: str) -> Via:
-    """Return the first value of a Via header field."""
-    return parse_via_parm(text, 0)[0]
 
 
 def parse_via(text: str) -> Via:
@@ -262,14 +269,8 @@ def parse_vias(text: str) -> list[Via]:
 def parse_address(text: str, pos: int) -> tuple[NameAddr, int]:
     """Read one name-addr or addr-spec at ``pos``; return it and the position of the comma or end behind it."""
     match = _PLAIN_NAME_ADDR.match(text, pos)
-    if match is not None:
-        end = match.end()
-        if end == len(text) or text[end] == ",":
-            address = _new(NameAddr)
-            _set_match(address, match)
-            if tag := match[4]:
-                _set_identifier(address, tag)
-            return address, end
+    if match is not None and ((end := match.end()) == len(text) or text[end] == ","):
+        return _from_match(NameAddr, match), end
     match = _NAME_ADDR.match(text, pos)
     if match is not None:
         display_name = _display_name(match)
@@ -290,11 +291,6 @@ def parse_address(text: str, pos: int) -> tuple[NameAddr, int]:
     except ParseError as error:
         raise ParseError(error.rule, text, start + error.position) from None
     return NameAddr(display_name, parsed, Params.of(params) if params else _NO_PARAMS), end
-
-
-def parse_first_name_addr(text: str) -> NameAddr:
-    """Return the first value of a header field that holds addresses."""
-    return parse_address(text, 0)[0]
 
 
 def parse_name_addr(text: str) -> NameAddr:
@@ -327,5 +323,48 @@ def parse_cseq(text: str) -> CSeq:
     match = _CSEQ.fullmatch(text)
     if match is None:
         raise ParseError("CSeq", text)
-    number, method = match.groups()
-    return CSeq(int(number) if len(number) < 10 else parse_digits(number, "CSeq number", 2**32 - 1), method)
+    number = match[1]
+    cseq: CSeq = _new(CSeq)
+    _set_number(cseq, int(number) if len(number) < 10 else parse_digits(number, "CSeq number", 2**32 - 1))
+    _set_method(cseq, match[2])
+    return cseq
+
+
+class FirstValue(Descriptor[R | None]):
+    """The first value of a message's first header field of a name: Via or an address; None when there is none.
+
+    ``single``: further values are an error.
+    """
+
+    def __init__(
+        self, key: str, type_: type[R], parse: Callable[[str, int], tuple[R | None, int]], *, single: bool = False
+    ) -> None:
+        self._key = key
+        self._type = type_
+        self._plain = _PLAIN_VIA if type_ is Via else _PLAIN_NAME_ADDR
+        self._parse = parse
+        self._single = single
+
+    if not TYPE_CHECKING:  # the base class has the types; every message comes by here several times
+
+        def __get__(self, instance, owner):
+            if instance is None:
+                return self
+            try:
+                text = instance._values[instance._keys.index(self._key)]
+            except ValueError:
+                value = None
+            else:
+                match = self._plain.fullmatch(text)
+                if match is not None:
+                    # _from_match, without a further call
+                    value = _new(self._type)
+                    _set_match(value, match)
+                    if (identifier := match[4]) is not None or not match[5]:
+                        _set_identifier(value, identifier)
+                else:
+                    value, end = self._parse(text, 0)
+                    if self._single and end != len(text):
+                        raise ParseError(f"one value of {self._key}", text, end)
+            setattr(instance, self._name, value)
+            return value

@@ -7,9 +7,9 @@ exception is not kept, it comes again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, overload
 
-__all__ = ["Every", "First", "lazy"]
+__all__ = ["Descriptor", "Every", "First", "lazy"]
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class _Fields(Protocol):
     def _values(self) -> list[str]: ...
 
 
-class _Descriptor(Generic[T]):
+class Descriptor(Generic[T]):
     """Computes an attribute. Assigning to the attribute replaces it in the instance."""
 
     _name: str
@@ -45,7 +45,7 @@ class _Descriptor(Generic[T]):
         raise NotImplementedError
 
 
-class lazy(_Descriptor[T]):  # noqa: N801  a decorator, like property
+class lazy(Descriptor[T]):  # noqa: N801  a decorator, like property
     """Turns a method into an attribute that is computed once."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
@@ -56,20 +56,29 @@ class lazy(_Descriptor[T]):  # noqa: N801  a decorator, like property
         return self._function(instance)
 
 
-class First(_Descriptor[T | None]):
+class First(Descriptor[T | None]):
     """The first header field of a name, as ``parse`` reads it; None when there is none."""
 
     def __init__(self, key: str, parse: Callable[[str], T | None]) -> None:
         self._key = key
         self._parse = parse
 
-    def _compute(self, instance: _Fields) -> T | None:
-        keys = instance._keys
-        key = self._key
-        return self._parse(instance._values[keys.index(key)]) if key in keys else None
+    if not TYPE_CHECKING:  # the base class's types, without its second call: this runs for every message
+
+        def __get__(self, instance, owner):
+            if instance is None:
+                return self
+            try:
+                text = instance._values[instance._keys.index(self._key)]
+            except ValueError:
+                value = None
+            else:
+                value = self._parse(text)
+            setattr(instance, self._name, value)
+            return value
 
 
-class Every(_Descriptor[tuple[T, ...]]):
+class Every(Descriptor[tuple[T, ...]]):
     """The elements of all header fields of a name, as ``parse`` reads each line."""
 
     def __init__(self, key: str, parse: Callable[[str], Iterable[T]]) -> None:

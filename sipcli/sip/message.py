@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NoReturn, Self, cast
+from typing import Any, NoReturn, Self, cast
 
 from sipcli.sip.errors import ParseError
 from sipcli.sip.grammar import TOKEN, parse_digits, split_list
 from sipcli.sip.headers import (
     MAX_DELTA_SECONDS,
+    FirstValue,
     NameAddr,
+    Via,
+    parse_address,
     parse_cseq,
-    parse_first_name_addr,
-    parse_first_via,
-    parse_name_addr,
     parse_name_addrs,
+    parse_via_parm,
     parse_vias,
 )
 from sipcli.sip.lazy import Every, First, lazy
@@ -46,6 +47,7 @@ MAX_SIZE = 1 << 20
 MAX_HEAD_SIZE = 1 << 17
 MAX_HEADERS = 2048
 
+_new: Callable[[type], Any] = object.__new__
 Headers = Iterable[tuple[str, str]]
 
 _TOKEN = re.compile(TOKEN + "++")
@@ -91,8 +93,8 @@ def _check_header(name: str, value: str) -> None:
         raise ValueError(f"{name}: CR, LF and NUL cannot be in a header, got: {value!r}")
 
 
-def _parse_first_contact(text: str) -> NameAddr | None:
-    return None if text.strip(" \t") == "*" else parse_first_name_addr(text)
+def _parse_contact(text: str, pos: int) -> tuple[NameAddr | None, int]:
+    return (None, len(text)) if text.strip(" \t") == "*" else parse_address(text, pos)
 
 
 def _parse_contacts(text: str) -> list[NameAddr]:
@@ -114,9 +116,9 @@ class Message:
     """What requests and responses have in common. Immutable; the ``with_`` methods return changed copies."""
 
     body: bytes
-    original: bytes | None
+    original: bytes | None = None
     """The octets received; None for a message built here."""
-    version: str
+    version: str = "SIP/2.0"
     # The lines of a received message, cut at the first colon; a built one has ``headers`` instead.
     _names: list[str]
 
@@ -126,8 +128,6 @@ class Message:
             _check_header(name, value)
         self.headers = fields
         self.body = body
-        self.original = None
-        self.version = "SIP/2.0"
 
     @lazy
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -178,19 +178,19 @@ class Message:
 
     # Header fields as values: ParseError when malformed, None or () when absent
 
-    via = First("via", parse_first_via)
+    via = FirstValue("via", Via, parse_via_parm)
     """The topmost Via value."""
     vias = Every("via", parse_vias)
-    from_ = First("from", parse_name_addr)
-    to = First("to", parse_name_addr)
+    from_ = FirstValue("from", NameAddr, parse_address, single=True)
+    to = FirstValue("to", NameAddr, parse_address, single=True)
     call_id = First("call-id", _parse_call_id)
     cseq = First("cseq", parse_cseq)
-    contact = First("contact", _parse_first_contact)
+    contact = FirstValue("contact", NameAddr, _parse_contact)
     """The first Contact value; None also for ``Contact: *``."""
     contacts = Every("contact", _parse_contacts)
-    route = First("route", parse_first_name_addr)
+    route = FirstValue("route", NameAddr, parse_address)
     routes = Every("route", parse_name_addrs)
-    record_route = First("record-route", parse_first_name_addr)
+    record_route = FirstValue("record-route", NameAddr, parse_address)
     record_routes = Every("record-route", parse_name_addrs)
     paths = Every("path", parse_name_addrs)
     """The Path values (RFC 3327)."""
@@ -276,8 +276,8 @@ class Message:
         return copy._copy(copy.headers, body)
 
     def validate(self) -> None:
-        """Check everything that is known about: mandatory header fields, and the syntax of all; ParseError."""
-        # Imported here: its expressions are slow to compile and a running user agent seldom needs them.
+        """Check all that is known: mandatory header fields, and the syntax of everything; ParseError."""
+        # Imported here: its expressions are slow to compile, and a running user agent seldom needs them.
         from sipcli.sip.validation import validate
 
         validate(self)
@@ -310,6 +310,12 @@ class Request(Message):
     @property
     def start_line(self) -> str:
         return f"{self.method} {self.uri_text} {self.version}"
+
+    def validate(self) -> None:
+        """Check all that is known: Request-URI, mandatory header fields, and the syntax of everything; ParseError."""
+        from sipcli.sip.validation import validate_request
+
+        validate_request(self)
 
     def _copy(self, headers: tuple[tuple[str, str], ...], body: bytes) -> Self:
         copy = type(self).__new__(type(self))
@@ -356,7 +362,6 @@ class Response(Message):
 def _fill(message: Message, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
     message.headers = headers
     message.body = body
-    message.original = None
 
 
 def parse(data: bytes, *, strict: bool = False) -> Request | Response:
@@ -367,35 +372,34 @@ def parse(data: bytes, *, strict: bool = False) -> Request | Response:
     """
     if len(data) > MAX_SIZE:
         raise ParseError(f"message of at most {MAX_SIZE} octets", f"{len(data)} octets")
-    start = 0
-    if data[:1] in (b"\r", b"\n"):
-        # RFC 3261 §7.5: empty lines before the start line are passed over.
-        start = len(data) - len(data.lstrip(b"\r\n"))
-    end = data.find(b"\r\n\r\n", start)
-    if end < 0:
+    # RFC 3261 §7.5: empty lines before the start line are passed over.
+    octets = data.lstrip(b"\r\n") if data[:1] in (b"\r", b"\n") else data
+    octets, empty_line, body = octets.partition(b"\r\n\r\n")
+    if not empty_line:
         raise ParseError("empty line after the header fields", data[-60:].decode("utf-8", "replace"))
-    if end - start > MAX_HEAD_SIZE:
-        raise ParseError(f"head of at most {MAX_HEAD_SIZE} octets", f"{end - start} octets")
-    head = data[start:end].decode("utf-8", "surrogateescape")
+    if len(octets) > MAX_HEAD_SIZE:
+        raise ParseError(f"head of at most {MAX_HEAD_SIZE} octets", f"{len(octets)} octets")
+    head = octets.decode("utf-8", "surrogateescape")
     pieces = _HEADER_NAME.split(head)
     names = pieces[1::2]
+    values = pieces[2::2]
     keys = [*map(known_keys.get, names)]
-    count = len(names)
-    # As many names as CRs and LFs: every line has a colon, and no CR or LF stands alone, which is a line end to some
-    # and must not come in here and go out in a response. A folded line breaks the count, or its name is unknown.
-    if None in keys or head.count("\n") != count or head.count("\r") != count:
+    # A CR or LF that is left is a folded line, a line without a colon, or stands alone, which is a line end to some
+    # and must not come in here and go out in a response. The name of a folded line is an unknown one.
+    rest = "".join(values)
+    if None in keys or "\n" in rest or "\r" in rest:
         pieces = _split_carefully(head)
         names = pieces[1::2]
+        values = pieces[2::2]
         keys = [*map(header_key, names)]
-        count = len(names)
-    if count > MAX_HEADERS:
-        raise ParseError(f"at most {MAX_HEADERS} header fields", f"{count} header fields")
+    if len(names) > MAX_HEADERS:
+        raise ParseError(f"at most {MAX_HEADERS} header fields", f"{len(names)} header fields")
     message = _parse_start_line(pieces[0])
     message._names = names
     message._keys = cast("list[str]", keys)
-    message._values = values = pieces[2::2]
+    message._values = values
     message.original = data
-    message.body = body = data[end + 4 :]
+    message.body = body
     lengths = keys.count("content-length")
     if lengths > 1 or (lengths == 1 and values[keys.index("content-length")] != f" {len(body)}"):
         _cut_body(message)
@@ -408,12 +412,10 @@ def _split_carefully(head: str) -> list[str]:
     """Return the start line, then names and values in turn; ParseError for what is no line of a head."""
     head = _FOLD.sub(" ", head)
     for line in head.split("\r\n")[1:]:
-        if line.find(":") < 1 or "\r" in line or "\n" in line or not line.partition(":")[0].strip(" \t"):
+        name, colon, _ = line.partition(":")
+        if not colon or not name.strip(" \t") or "\r" in line or "\n" in line:
             raise ParseError("header field", _shortened(line))
-    pieces = _HEADER_NAME.split(head)
-    if "\r" in pieces[0] or "\n" in pieces[0]:
-        raise ParseError("start line", _shortened(pieces[0]))
-    return pieces
+    return _HEADER_NAME.split(head)
 
 
 def _shortened(text: str) -> str:
@@ -421,26 +423,31 @@ def _shortened(text: str) -> str:
 
 
 def _parse_start_line(line: str) -> Request | Response:
+    if "\r" in line or "\n" in line:
+        raise ParseError("start line", _shortened(line))
     if line[:4].upper() == "SIP/":
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise ParseError("Status-Line", _shortened(line))
-        response = Response.__new__(Response)
-        response.version = match[1]
-        response.status = int(match[2])
-        response.reason = match[3] or ""
+        response: Response = _new(Response)
+        version, status, reason = match.groups("")
+        response.status = int(status)
+        response.reason = reason
+        if version != "SIP/2.0":
+            response.version = version
         return response
     method, _, rest = line.partition(" ")
     # Spaces round the Request-URI stay with it and make it malformed, which is answered with 400 (RFC 4475 §3.1.2).
     uri, _, version = rest.rstrip(" ").rpartition(" ")
-    if version != "SIP/2.0" and _VERSION.fullmatch(version) is None:
-        raise ParseError("Request-Line", _shortened(line))
     if not uri or (method not in _METHODS and _TOKEN.fullmatch(method) is None):
         raise ParseError("Request-Line", _shortened(line))
-    request = Request.__new__(Request)
+    request: Request = _new(Request)
+    if version != "SIP/2.0":
+        if _VERSION.fullmatch(version) is None:
+            raise ParseError("Request-Line", _shortened(line))
+        request.version = version
     request.method = method
     request.uri_text = uri
-    request.version = version
     return request
 
 
