@@ -105,16 +105,18 @@ class Outcome:
     """How a command ended: what the ``result`` line and the exit code say.
 
     ``fields`` are the command's own fields of the ``result`` line, ``problem`` says in words what SIP has no words
-    for, ``hints`` are lines that say what to try.
+    for, ``hints`` are lines that say what to try. ``explained``: people have been told why already.
     """
 
-    exit_code: ExitCode = ExitCode.SUCCESS
+    exit_code: int = ExitCode.SUCCESS
+    """One of ``ExitCode``, or that of a program which the command ran."""
     cause: Cause | None = None
     status: int | None = None
     reason: str | None = None
     problem: str | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
     hints: tuple[str, ...] = ()
+    explained: bool = False
 
     @property
     def ok(self) -> bool:
@@ -225,7 +227,7 @@ class Output:
             **outcome.fields,
             **error,
         )
-        if not outcome.ok:
+        if not outcome.ok and not outcome.explained:
             self.failure(outcome)
 
     # For people
