@@ -45,7 +45,8 @@ _PLAIN_VALUE = re.compile(rf"(?:{TOKEN}++|{HOST})")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _TO_ESCAPE = re.compile(r'["\\]')
 _DIGITS = re.compile("[0-9]++")
-_LIST_ELEMENT = re.compile(rf'(?:[^",<]++|{QUOTED_STRING}|<[^>]*+>|["<])*+', re.DOTALL)
+# What a quote or < opens and nothing closes reaches to the end.
+_LIST_ELEMENT = re.compile(r'(?:[^",<]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|<[^>]*+>?+)*+', re.DOTALL)
 
 
 def parse_token(text: str, pos: int) -> tuple[str, int]:
@@ -235,11 +236,13 @@ class Params(Mapping[str, str | None]):
         if key not in self._lookup():
             return type(self)([*items, (name, wire)])
         replaced = []
+        placed = False
         for old, old_value in items:
             if self._name(old) != key:
                 replaced.append((old, old_value))
-            elif all(self._name(done) != key for done, _ in replaced):
+            elif not placed:
                 replaced.append((old, wire))
+                placed = True
         return type(self)(replaced)
 
     def without(self, name: str) -> Self:
@@ -249,7 +252,8 @@ class Params(Mapping[str, str | None]):
 
     def has_duplicates(self) -> bool:
         """Return whether a name occurs twice, which RFC 3261 §7.3.1 forbids."""
-        return len(self.received()) != len(self._lookup())
+        text = self._text
+        return text.count(";") > 1 and len(self.received()) != len(self._lookup())
 
     def _lookup(self) -> dict[str, str | None]:
         index = self._index

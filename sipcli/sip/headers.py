@@ -69,6 +69,8 @@ _PLAIN_NAME_ADDR = re.compile(
 # addr-spec *( SEMI generic-param )
 # RFC 3261 §20.10: a semicolon outside <> begins a header parameter; "," and "?" must not stand there at all.
 _ADDR_SPEC = re.compile(rf'{LWS}([^\x00-\x20\x7f"<>,;?\\]++)({PARAMS}){LWS}', re.DOTALL)
+# The look-behind keeps a long run of spaces from being tried at each of its positions.
+_LWS_IN_URI = re.compile(r"^[ \t]++|(?<![ \t])[ \t]++(?=;|$)")
 _CSEQ = re.compile(rf"{LWS}([0-9]++)[ \t]++({TOKEN}++){LWS}")
 _QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
@@ -286,6 +288,9 @@ def parse_address(text: str, pos: int) -> tuple[NameAddr, int]:
     end = match.end()
     if end != len(text) and text[end] != ",":
         raise ParseError("generic-param", text, end)
+    if " " in uri or "\t" in uri:
+        # RFC 7118 §8.2 F1 has a line folded before a parameter of the URI, RFC 4475 §3.1.2.14 spaces next to < and >.
+        uri = _LWS_IN_URI.sub("", uri)
     try:
         parsed = parse_uri(uri)
     except ParseError as error:

@@ -14,14 +14,13 @@ from sipcli.sip.errors import ParseError
 from sipcli.sip.grammar import QUOTED_STRING, TOKEN, Params, parse_digits
 from sipcli.sip.headers import (
     MAX_DELTA_SECONDS,
-    NameAddr,
     parse_cseq,
     parse_name_addr,
     parse_name_addrs,
     parse_vias,
 )
 from sipcli.sip.names import header_key
-from sipcli.sip.uri import URI
+from sipcli.sip.uri import PLAIN_HOST, PLAIN_PORT, PLAIN_SIP_URI, URI, AnyURI, parse_uri
 
 if TYPE_CHECKING:
     from sipcli.sip.message import Message, Request
@@ -70,6 +69,7 @@ _PARAMS = rf"(?:{_LWS};{_LWS}{TOKEN}++(?:{_LWS}={_LWS}{_VALUE})?+)*+"
 _AUTH_PARAM = rf"{TOKEN}++{_LWS}={_LWS}(?:{TOKEN}++|{QUOTED_STRING})"
 # RFC 3261 §25.1 word
 _WORD = r"""[A-Za-z0-9\-.!%*_+`'~()<>:\\"/\[\]?{}]++"""
+_qvalue = re.compile(r"0(?:\.[0-9]{0,3})?+|1(?:\.0{0,3})?+")
 _CALL_ID = rf"{_WORD}(?:@{_WORD})?+"
 _COMMENT = r"\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\)"
 _LANGUAGE = r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*+"
@@ -94,42 +94,64 @@ def _number(rule: str, limit: int) -> Check:
     return lambda value: parse_digits(value, rule, limit)
 
 
-_plain_params = re.compile(rf"(?:;{TOKEN}++(?:={_VALUE})?+)*+", re.DOTALL)
+_STRICT_PARAMS = rf"(?:;{TOKEN}++(?:={_VALUE})?+)*+"
+_strict_params = re.compile(_STRICT_PARAMS, re.DOTALL)
+# What most messages hold is judged in one go; whatever else there is, is read and judged part by part.
+_plain_via = re.compile(rf"SIP/2\.0/{TOKEN}++ {PLAIN_HOST}(?::{PLAIN_PORT})?+({_STRICT_PARAMS})", re.DOTALL)
+_plain_address = re.compile(
+    rf"(?:{QUOTED_STRING}|(?:{TOKEN}++[ \t]*+)*+)[ \t]*+<({PLAIN_SIP_URI})>({_STRICT_PARAMS})", re.DOTALL
+)
 
 
 def _check_params(params: Params, value: str) -> None:
-    if not params:
-        return
-    if _plain_params.fullmatch(str(params)) is None:
+    if _strict_params.fullmatch(str(params)) is None:
         raise ParseError("generic-param", value)
     if params.has_duplicates():
         raise ParseError("each parameter once", value)
 
 
 def _check_vias(value: str) -> None:
+    match = _plain_via.fullmatch(value)
+    if match is not None:
+        _check_params(Params.of(match[1]), value)
+        return
     for via in parse_vias(value):
         _check_params(via.params, value)
 
 
-def _check_address(address: NameAddr, value: str) -> None:
-    _check_params(address.params, value)
-    uri = address.uri
-    if isinstance(uri, URI) and uri.params and uri.params.has_duplicates():
+def _check_uri(uri: AnyURI, value: str) -> None:
+    if isinstance(uri, URI) and uri.params.has_duplicates():
         raise ParseError("each uri-parameter once", value)
-    q, expires = address.params.get("q"), address.params.get("expires")
-    if q is not None and address.q is None:
+
+
+def _check_address_params(params: Params, value: str) -> None:
+    _check_params(params, value)
+    q, expires = params.get("q"), params.get("expires")
+    if q is not None and _qvalue.fullmatch(q) is None:
         raise ParseError("qvalue", value)
     if expires is not None:
         parse_digits(expires, "delta-seconds", MAX_DELTA_SECONDS)
 
 
-def _check_single_address(value: str) -> None:
-    _check_address(parse_name_addr(value), value)
-
-
 def _check_addresses(value: str) -> None:
-    for address in parse_name_addrs(value):
-        _check_address(address, value)
+    match = _plain_address.fullmatch(value)
+    if match is None:
+        for address in parse_name_addrs(value):
+            _check_uri(address.uri, value)
+            _check_address_params(address.params, value)
+        return
+    uri, params = match.groups()
+    if uri.count(";") > 1:
+        _check_uri(parse_uri(uri), value)
+    # A lone parameter such as the tag cannot be doubled, and the pattern has judged its syntax.
+    if params.count(";") > 1 or ("=" in params and params[1] in "qQeE"):
+        _check_address_params(Params.of(params), value)
+
+
+def _check_single_address(value: str) -> None:
+    if _plain_address.fullmatch(value) is None:
+        parse_name_addr(value)
+    _check_addresses(value)
 
 
 def _check_contacts(value: str) -> None:
@@ -248,9 +270,10 @@ def validate(message: Message) -> None:
         if check is None:
             _check_unknown(name, value)
             continue
-        if key in seen and key not in _LISTS:
+        if key not in seen:
+            seen.add(key)
+        elif key not in _LISTS:
             raise ParseError(f"one {name}", value)
-        seen.add(key)
         check(value)
     for key in _MANDATORY:
         if key not in seen:
