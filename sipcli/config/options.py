@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
 
 from sipcli.config.kinds import Kind
@@ -49,8 +50,8 @@ class Opt(NamedTuple):
     """Other keys that mean the same, in snake_case."""
     flag_names: tuple[str, ...] = ()
     """Other flags, as keys."""
-    command_flags: tuple[tuple[str, str], ...] = ()
-    """Further flags that one command alone has: the command and the flag."""
+    command_flags: Mapping[str, str] = MappingProxyType({})
+    """Further flags that one command alone has, by command."""
     short: str | None = None
     """The flag of one letter, with its dash."""
     singular: str | None = None

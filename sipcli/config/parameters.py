@@ -219,7 +219,7 @@ class Config(Configuration):
             "Registration expiry to ask for.",
             whole("whole seconds", "SECONDS", least=1),
             "Registration",
-            command_flags=(("register", "--expires"),),
+            command_flags={"register": "--expires"},
         ),
     ] = 600
     refresh_frequency: Annotated[

@@ -119,11 +119,11 @@ def _token(value: object) -> str:
 
 
 def _user(value: object) -> str:
-    # user = 1*( unreserved / escaped / user-unreserved )       RFC 3261 §25.1
+    # As it is meant: it is escaped where it is put into a URI.
     name = text_value(value, "a user name")
     if name != name.strip() or "@" in name:
         raise BadValueError("a user name without @ and spaces", value)
-    return name if "%" in name else escape_user(name)
+    return name
 
 
 def _header_field(value: object) -> str:
