@@ -44,6 +44,7 @@ class WebSocketConnection(asyncio.Protocol):
     __slots__ = (
         "_abort_timer",
         "_closed",
+        "_corked",
         "_failure",
         "_fragments",
         "_gone",
@@ -81,6 +82,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = loop.create_future()
         self._abort_timer: asyncio.TimerHandle | None = None
         self._failure: Exception | None = None
+        self._corked = False  # what is sent waits for the end of what was received
         self._gone = False  # the transport is
         self._ready = False  # the listener is
         self._told = False  # the listener that it is over
@@ -144,13 +146,16 @@ class WebSocketConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         protocol = self._protocol
+        # A burst of messages is answered by one write: the system call is what costs.
+        self._corked = True
         protocol.receive_data(data)
-        if protocol.writes:
-            self._flush()
         if self._ready:
             self._deliver()
         else:
             self._judge_handshake(data)
+        self._corked = False
+        if protocol.writes:
+            self._flush()
 
     def eof_received(self) -> None:
         if not self._opened.done():
@@ -209,6 +214,8 @@ class WebSocketConnection(asyncio.Protocol):
             self._tell(code, _broken(protocol.parser_exc, self._options.max_size), False)
         else:
             return
+        self._corked = False
+        self._flush()  # our own Close frame
         self._abort_soon()
         self._transport.close()
 
@@ -257,10 +264,11 @@ class WebSocketConnection(asyncio.Protocol):
             self._abort_timer = loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
 
     def _flush(self) -> None:
-        for data in self._protocol.data_to_send():
+        if not self._corked:
+            # Empty octets among them mean that the library would half-close: TLS cannot, and ``_end`` closes both ways.
+            data = b"".join(self._protocol.data_to_send())
             if data:
                 self._write(data)
-            # Empty: the library would half-close here. TLS cannot, and ``_end`` closes both ways.
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -216,6 +216,42 @@ async def test_servers_close_is_told_at_once() -> None:
         assert await recorder.loss() == (1000, "", True)
 
 
+async def test_servers_close_is_answered() -> None:
+    """The server gets our Close frame back, and ends TCP in peace."""
+    closed: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+
+    async def handler(server: ServerConnection) -> None:
+        await server.close(1001, "bye")
+        closed.set_result(server.close_code)
+
+    async with connected(handler) as (_, recorder):
+        assert await recorder.loss() == (1001, "bye", True)
+        assert await closed == 1001
+
+
+async def test_answers_to_a_burst() -> None:
+    """What is sent from within the listener goes out, all of it and in order."""
+
+    class Answering(Recorder):
+        connection: Connection
+
+        def message_received(self, data: bytes) -> None:
+            self.connection.send(b"to " + data)
+
+    answers: asyncio.Future[list[object]] = asyncio.get_running_loop().create_future()
+
+    async def handler(server: ServerConnection) -> None:
+        for number in range(100):
+            await server.send(str(number))
+        answers.set_result([await server.recv() for _ in range(100)])
+
+    async with serve(handler, "127.0.0.1", 0, subprotocols=SIP) as server:
+        listener = Answering()
+        listener.connection = await connect(server_at(server.sockets[0].getsockname()[1]), options(), listener)
+        assert await answers == [f"to {number}" for number in range(100)]
+        await listener.connection.close()
+
+
 async def test_close_without_code() -> None:
     """A Close frame without a code is 1005, and clean."""
     async with connected_to_octets(frame(Opcode.CLOSE, b"")) as (_, recorder):
