@@ -237,6 +237,7 @@ def test_what_is_no_digest_challenge_is_refused(text: str) -> None:
 def test_empty_list_elements_and_unknown_directives_are_passed_over() -> None:
     challenge = parse_challenge('Digest , realm="r",, nonce=dGVzdA==, charset=UTF-8, domain="sip:x", ')
     assert challenge == Challenge("r", "dGVzdA==")
+    assert len(parse_directives("a=1, ,B=2,")) == 2
 
 
 @given(st.text())
@@ -632,6 +633,15 @@ def test_a_request_without_a_readable_uri_is_authorized_too() -> None:
     request = build_request(uri="sip:")
     directives = sent(answer(client(), request, challenge_of()))
     assert directives["uri"] == "sip:"
+
+
+def test_a_request_without_cseq_is_authorized_and_not_remembered() -> None:
+    digest = client()
+    request = build_request().without("CSeq")
+    authorized = digest.authorize(request, [parse_challenge(challenge_of())], ALICE)
+    assert authorized.headers[-1][0] == "Authorization"
+    digest.authenticated(build_response(authorized, 200, to_tag="s1"))
+    assert digest.preauthorize(request, ALICE) is request
 
 
 def test_what_peers_make_us_remember_is_bounded() -> None:
