@@ -15,7 +15,7 @@ from sipcli.config.options import Origin, OriginKind, Parameter, Setting, flatte
 from sipcli.config.parameters import PARAMETERS, Config
 from sipcli.sip.errors import ConfigError
 
-__all__ = ["find_file", "flag_of", "load"]
+__all__ = ["find_file", "flag_of", "from_flags", "load"]
 
 
 class _Layers:
@@ -94,6 +94,15 @@ def _expected(bad: BadValueError) -> str:
 def flag_of(parameter: Parameter, value: object = True) -> str:
     """Return the flag that sets a parameter to ``value``, as the manual spells it."""
     return (parameter.negative_flags if value is False else parameter.flags)[0]
+
+
+def from_flags(flags: Mapping[str, object]) -> Config:
+    """Return what flags alone say; raises ConfigError."""
+    layers = _Layers()
+    layers.add_flags(flags)
+    if layers.flag_problems:
+        raise ConfigError(*layers.flag_problems, from_flag=True)
+    return Config.of(layers.values, layers.origins)
 
 
 def find_file(environ: Mapping[str, str], file: str | os.PathLike[str] | None = None) -> tuple[str, OriginKind]:
