@@ -43,7 +43,7 @@ _PARAMS = re.compile(PARAMS, re.DOTALL)
 _PARAM = re.compile(rf";{LWS}({TOKEN}++)(?:{LWS}={LWS}({GEN_VALUE}++|{QUOTED_STRING}))?+", re.DOTALL)
 _PLAIN_VALUE = re.compile(rf"(?:{TOKEN}++|{HOST})")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_TO_ESCAPE = re.compile(r'["\\]')
+_TO_ESCAPE = re.compile(r'["\\\r\n\x00]')
 _DIGITS = re.compile("[0-9]++")
 # What a quote or < opens and nothing closes reaches to the end.
 _LIST_ELEMENT = re.compile(r'(?:[^",<]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|<[^>]*+>?+)*+', re.DOTALL)
@@ -81,8 +81,8 @@ def unquote(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Return ``text`` as a quoted string."""
-    return '"' + _TO_ESCAPE.sub(r"\\\g<0>", text) + '"'
+    """Return ``text`` as a quoted string; CR, LF and NUL, which cannot stand in one on the wire, become spaces."""
+    return '"' + _TO_ESCAPE.sub(lambda match: "\\" + match[0] if match[0] in '"\\' else " ", text) + '"'
 
 
 def split_list(text: str) -> list[str]:

@@ -23,7 +23,8 @@ from sipcli.sip.names import header_key
 from sipcli.sip.uri import PLAIN_HOST, PLAIN_PORT, PLAIN_SIP_URI, URI, AnyURI, parse_uri
 
 if TYPE_CHECKING:
-    from sipcli.sip.message import Message, Request
+    from sipcli.sip.fields import Message
+    from sipcli.sip.message import Request
 
 __all__ = ["validate", "validate_request"]
 
