@@ -8,8 +8,7 @@ import re
 import shlex
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import click
 
@@ -18,6 +17,7 @@ from sipcli.cli.output import Outcome
 from sipcli.cli.runner import Command, Run
 from sipcli.lab.server import DEFAULT_USERS, Lab
 from sipcli.lab.services import NUMBER_PLAN
+from sipcli.trace import TraceSink
 
 __all__ = ["command"]
 
@@ -29,36 +29,35 @@ _NOT_EXECUTABLE = 126
 _GRACE = 0.5
 
 
-class _Delay(click.ParamType[float]):
-    """A time such as 50ms or 0.2s; a bare number is milliseconds."""
-
-    name = "delay"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the time in seconds."""
-        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]+)?)(ms|s)?", str(value).strip().lower())
-        if match is None:
-            self.fail(f'expected a time such as 50ms or 0.2s, got: "{value}"', param, ctx)
-        return float(match[1]) * (1.0 if match[2] == "s" else 0.001)
+def _delay(text: str) -> float:
+    """Return the seconds that a time such as 50ms or 0.2s is; a bare number is milliseconds."""
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]+)?)(ms|s)?", text.strip().lower())
+    if match is None:
+        raise click.BadParameter(f'expected a time such as 50ms or 0.2s, got: "{text}"')
+    return float(match[1]) * (1.0 if match[2] == "s" else 0.001)
 
 
-class _Share(click.ParamType[float]):
-    """A share such as 5% or 0.05."""
+def _share(text: str) -> float:
+    """Return the share, from 0 to 1, that a text such as 5% or 0.05 is."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)(%)?", text.strip())
+    share = 2.0 if match is None else float(match[1]) / (100 if match[2] else 1)
+    if share > 1:
+        raise click.BadParameter(f'expected a share such as 5% or 0.05, got: "{text}"')
+    return share
 
-    name = "share"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the share, from 0 to 1."""
-        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)(%)?", str(value).strip())
-        share = 2.0 if match is None else float(match[1]) / (100 if match[2] else 1)
-        if share > 1:
-            self.fail(f'expected a share such as 5% or 0.05, got: "{value}"', param, ctx)
-        return share
+class _Wrapper(Command):
+    """A command whose options end where another command begins."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what stands after the command's name in its usage line, options first."""
+        *arguments, options = super().collect_usage_pieces(ctx)
+        return [options, *arguments]
 
 
 @click.command(
     "lab",
-    cls=Command,
+    cls=_Wrapper,
     timeout=None,
     context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False},
     help="""Run a practice SIP server on this machine: registrar, proxy, echo.
@@ -78,6 +77,7 @@ class _Share(click.ParamType[float]):
         "CMD sees SIPCLI_URI, SIPCLI_WS_SERVERS and SIPCLI_PASSWORD of the first user, SIPCLI_LAB_USERS, and "
         "SIPCLI_LAB_<USER>_URI and SIPCLI_LAB_<USER>_PASSWORD of each. Of the caller's own SIPCLI_* it sees none, and "
         "no configuration file, so that it reaches nobody but the lab.",
+        "--trace-sip and --trace-file show what the lab sends and receives.",
         "Passwords are made up anew each time unless --user or --seed is given.",
     ),
 )
@@ -102,8 +102,8 @@ class _Share(click.ParamType[float]):
 )
 @click.option("--nonce-lifetime", metavar="SECONDS", type=Seconds(), default=300.0, help="Then a nonce is stale (300).")
 @click.option("--seed", metavar="N", type=int, help="Make the same passwords and identifiers each time.")
-@click.option("--delay", metavar="TIME", type=_Delay(), default="0", help="Hold back what it sends, such as 50ms.")
-@click.option("--loss", metavar="SHARE", type=_Share(), default="0", help="Lose messages each way, such as 5%.")
+@click.option("--delay", metavar="TIME", type=_delay, default="0", help="Hold back what it sends, such as 50ms.")
+@click.option("--loss", metavar="SHARE", type=_share, default="0", help="Lose messages each way, such as 5%.")
 @click.option("--listen", metavar="ADDRESS", help="Listen there instead of on loopback: others can reach it.")
 @click.argument("cmd", metavar="[-- CMD...]", nargs=-1, type=click.UNPROCESSED)
 async def command(
@@ -120,34 +120,45 @@ async def command(
     cmd: tuple[str, ...],
 ) -> Outcome:
     """Run the lab, and CMD in it."""
-    try:
-        lab = Lab(
-            listen or "127.0.0.1",
-            port,
-            dict(map(_user, users)) or DEFAULT_USERS,
-            algorithms=algorithms or ("SHA-256", "MD5"),
-            min_expires=min_expires,
-            nonce_lifetime=nonce_lifetime,
-            seed=seed,
-            delay=delay,
-            loss=loss,
-            listen=listen is not None,
-        )
-    except ValueError as error:
-        return Outcome.usage(str(error))
-    try:
-        await lab.start()
-    except OSError as error:
-        return Outcome.usage(f"cannot listen on {lab.host} port {lab.port}: {error.strerror}")
-    try:
-        run.fields.update(url=lab.url, domain=lab.domain)
-        _announce(run, lab, quietly=bool(cmd))
-        if cmd:
-            return await _run_inside(run, lab, cmd)
-        for_ever: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        return await for_ever
-    finally:
-        await lab.stop()
+    with _trace(run) as sinks:
+        try:
+            lab = Lab(
+                listen or "127.0.0.1",
+                port,
+                dict(map(_user, users)) or DEFAULT_USERS,
+                algorithms=algorithms or ("SHA-256", "MD5"),
+                min_expires=min_expires,
+                nonce_lifetime=nonce_lifetime,
+                seed=seed,
+                delay=delay,
+                loss=loss,
+                listen=listen is not None,
+                trace=sinks,
+            )
+        except ValueError as error:
+            return Outcome.usage(str(error))
+        try:
+            await lab.start()
+        except OSError as error:
+            return Outcome.usage(f"cannot listen on {lab.host} port {lab.port}: {error.strerror}")
+        try:
+            run.fields.update(url=lab.url, domain=lab.domain)
+            _announce(run, lab, quietly=bool(cmd))
+            if cmd:
+                return await _run_inside(run, lab, cmd)
+            for_ever: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            return await for_ever
+        finally:
+            await lab.stop()
+
+
+def _trace(run: Run) -> AbstractContextManager[Sequence[TraceSink]]:
+    # The lab itself needs no configuration: it is not read, and cannot be wrong, unless a trace is asked for.
+    if run.flags.keys().isdisjoint(("trace_sip", "trace_file")):
+        return nullcontext(())
+    from sipcli.cli.tracing import trace_sinks
+
+    return trace_sinks(run.output, run.load())
 
 
 def _user(text: str) -> tuple[str, str | None]:

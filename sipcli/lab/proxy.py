@@ -38,6 +38,7 @@ class _Branch:
     provisional: bool = False
     cancel: Request | None = None
     """The CANCEL; until a provisional response has come it waits (§9.1)."""
+    cancel_sent: bool = False
     final: Response | None = None
     deadline: float | None = None
     """Timer C; after CANCEL, when to stop waiting for the final response."""
@@ -220,10 +221,10 @@ class Proxy:
             self._send_cancel(branch, now)
 
     def _send_cancel(self, branch: _Branch, now: float) -> None:
-        deadline = now + 64 * self._settings.timers.T1
         assert branch.cancel is not None
-        if branch.deadline is None or branch.deadline > deadline:
-            branch.deadline = deadline
+        if not branch.cancel_sent:
+            branch.cancel_sent = True
+            branch.deadline = now + 64 * self._settings.timers.T1
             self._transactions.send_request(branch.cancel, branch.flow, now, reliable=True)
 
 
