@@ -90,12 +90,12 @@ cli = _Program(
     ],
     help="A SIP softphone and signalling tool: SIP over WebSocket, with exit codes and JSON to trust.",
     examples=(
-        ("sipcli demo", "see it work here, without an account"),
-        ("sipcli register -u alice@example.com -s wss://sip.example.com", "register, and remove the binding again"),
-        ('sipcli message bob "hello"', "send a text to a user of your domain"),
-        ("make 2>&1 | tail -1 | sipcli message bob -", "send what a program printed"),
-        ("sipcli options sip:example.com -c 5 --json", "ping, for a program"),
-        ("sipcli lab -- sipcli message echo@127.0.0.1 hi -t", "try a command against a server of your own"),
+        ("sipcli demo", "see it work, without an account"),
+        ("sipcli register -u alice@example.com -s wss://sip.example.com", "is the account right?"),
+        ('sipcli message bob "hello"', "send a text"),
+        ("uptime | sipcli message bob", "send what a program printed"),
+        ("sipcli options sip:example.com -c 5", "ping a server"),
+        ("sipcli lab -- sipcli message echo@127.0.0.1 hi -t", "with a server of your own"),
     ),
 )
 
@@ -124,14 +124,19 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of the help has gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (click.UsageError, KeyboardInterrupt, SystemExit) as error:
-        from sipcli.cli.runner import outcome_of
-
-        if isinstance(error, click.UsageError):
-            # The option may stand behind the mistake, where nothing was parsed any more.
-            given["json"] = "--json" in arguments
-        outcome = outcome_of(error)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        # The outer edge: whatever it was, it becomes a line and an exit code.
+        outcome = _failed(given, arguments, error)
     from sipcli.cli.runner import output_of
 
     output_of(given).result(given.command, outcome)
     return int(outcome.exit_code)
+
+
+def _failed(given: Given, arguments: Sequence[str], error: BaseException) -> Outcome:
+    from sipcli.cli.runner import failed, output_of
+
+    if isinstance(error, click.UsageError):
+        # The option may stand behind the mistake, where nothing was parsed any more.
+        given["json"] = "--json" in arguments
+    return failed(error, output_of(given), os.environ)

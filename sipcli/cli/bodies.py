@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+
+from sipcli.cli.standard_input import is_piped, read_standard_input
 
 __all__ = ["Body", "body_argument", "body_option", "content_type_of"]
 
@@ -25,28 +26,28 @@ class Body:
     content_type: str
 
 
-def body_argument(text: str | None, content_type: str | None, *, stdin_taken: bool = False) -> Body:
+async def body_argument(text: str | None, content_type: str | None) -> Body:
     """Return what BODY stands for: text, ``-``, ``@FILE``, or what is piped in when there is none.
 
     Raises click.UsageError when there is nothing to read or it cannot be read.
     """
     if text is None:
-        if sys.stdin is None or sys.stdin.isatty():
+        if not is_piped():
             raise click.UsageError("BODY is missing: give a text, @FILE, or pipe something in")
         text = "-"
     if text == "-":
-        return _standard_input(content_type, stdin_taken)
+        return await _standard_input(content_type)
     if text.startswith("@"):
         return _file(text[1:], content_type)
     return Body(os.fsencode(text), content_type or TEXT_PLAIN)
 
 
-def body_option(text: str | None, file: str | None, content_type: str | None, *, stdin_taken: bool = False) -> Body:
+async def body_option(text: str | None, file: str | None, content_type: str | None) -> Body:
     """Return the body that ``--body`` or ``--body-file`` names; an empty one without either."""
     if text is not None and file is not None:
         raise click.UsageError("--body and --body-file exclude each other")
     if file == "-" or (file is None and text == "-"):
-        return _standard_input(content_type, stdin_taken)
+        return await _standard_input(content_type)
     if file is not None:
         return _file(file, content_type)
     return Body(os.fsencode(text or ""), content_type or TEXT_PLAIN)
@@ -72,13 +73,9 @@ def _file(path: str, content_type: str | None) -> Body:
     return Body(data, content_type or content_type_of(path))
 
 
-def _standard_input(content_type: str | None, taken: bool) -> Body:
-    if taken:
-        raise click.UsageError("standard input holds the password (--password-stdin): give the body as text or @FILE")
-    if sys.stdin is None:
-        raise click.UsageError("standard input is closed: give the body as text or @FILE")
+async def _standard_input(content_type: str | None) -> Body:
     content_type = content_type or TEXT_PLAIN
-    data = sys.stdin.buffer.read()
+    data = await read_standard_input()
     if content_type.partition(";")[0].strip().lower() == TEXT_PLAIN:
         # The newline that ends a line of text is the pipe's, not the message's.
         data = data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")

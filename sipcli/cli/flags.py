@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -39,7 +38,7 @@ class Given(dict[str, object]):
     """The command's name, as far as the command line was understood."""
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     """A time in seconds above zero, such as 5 or 0.2."""
 
     name = "seconds"
@@ -55,7 +54,7 @@ class Seconds(click.ParamType):
         return seconds
 
 
-class _HeaderField(click.ParamType):
+class _HeaderField(click.ParamType[str]):
     """One header field, ``Name: value`` in one line."""
 
     name = "header"
@@ -76,8 +75,7 @@ _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 header_field = _HeaderField()
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):  # dataclasses would cost `sipcli --help` a tenth more
     """One flag of the command line, and the key that it gives a value to."""
 
     key: str
@@ -92,7 +90,7 @@ class Flag:
     choices: tuple[str, ...] = ()
     repeatable: bool = False
     counted: bool = False
-    type: click.ParamType | None = None
+    type: click.ParamType[Any] | None = None
 
     @property
     def destination(self) -> str:
@@ -181,7 +179,7 @@ def command_flags(command: str) -> list[Flag]:
     for flag in parameters(command):
         further = flag.names[len(_names_everywhere(flag.key)) :]
         if further:
-            own.append(replace(flag, names=further))
+            own.append(flag._replace(names=further))
     return own
 
 
@@ -197,7 +195,7 @@ def _flag_of(parameter: Parameter, command: str) -> Flag:
         (
             *((parameter.short,) if parameter.short else ()),
             *parameter.flags,
-            *((f"--{further.replace('_', '-')}",) if further else ()),
+            *((further,) if further else ()),
         ),
         parameter.help,
         None if parameter.boolean else parameter.metavar,

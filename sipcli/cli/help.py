@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sipcli.cli.flags import COMMON, MOST_USED, Flag, FlaggedCommand, parameters
+from sipcli.cli.flags import COMMON, MOST_USED, Flag, FlaggedCommand, command_flags, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["flag_record", "groups_of_flags", "render", "short_help_of"]
+__all__ = ["flag_record", "groups_of_flags", "own_records", "render", "short_help_of"]
 
 _WIDEST = 100
 _LEFT = 30
@@ -34,7 +34,7 @@ def _lines(ctx: click.Context, everything: bool) -> Iterator[str]:
         yield ""
     if isinstance(command, FlaggedCommand) and command.examples:
         yield "Examples:"
-        yield from _definitions(command.examples, width, left=44)
+        yield from _definitions(command.examples, width, left=44, hang=6)
         yield ""
     yield f"Usage: {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}"
     yield ""
@@ -44,7 +44,9 @@ def _lines(ctx: click.Context, everything: bool) -> Iterator[str]:
             [(name, short_help_of(command, ctx, name)) for name in command.list_commands(ctx)], width
         )
         yield ""
-    own = [record for param in command.params if (record := _record(param, ctx)) is not None]
+    own = own_records(ctx)
+    if not isinstance(command, click.Group):
+        own += map(flag_record, command_flags(ctx.command_path.partition(" ")[2]))
     if own:
         yield "Options:"
         yield from _definitions(own, width)
@@ -54,11 +56,22 @@ def _lines(ctx: click.Context, everything: bool) -> Iterator[str]:
             yield f"{group}:"
             yield from _definitions([flag_record(flag, all_names=True) for flag in flags], width)
             yield ""
-    else:
-        yield "Most used, before or after the command's name:" if isinstance(command, click.Group) else "Most used:"
-        yield from _definitions(
-            [*map(flag_record, most_used()), ("-h, --help", "Show this; --help-all: every flag.")], width
+    elif isinstance(command, click.Group):
+        # Naming the parameters' flags here would import the list of parameters, which costs more than the help itself.
+        yield "Common options, before or after the command's name:"
+        yield from _definitions(map(flag_record, COMMON), width)
+        yield ""
+        yield from _wrap(
+            "The account (-u URI, -s SERVER, --password-file FILE), the trace (-t, --trace-file FILE), TLS and all "
+            "other parameters have flags too: --help-all shows every one, and COMMAND --help the most used.",
+            width,
         )
+    else:
+        yield "Most used:"
+        yield from _definitions([*map(flag_record, most_used()), ("-h, --help", _SEE_ALL)], width)
+
+
+_SEE_ALL = "Show this; --help-all shows every flag."
 
 
 def short_help_of(group: click.Group, ctx: click.Context, name: str) -> str:
@@ -96,6 +109,11 @@ def flag_record(flag: Flag, *, all_names: bool = False) -> tuple[str, str]:
     return written, flag.help
 
 
+def own_records(ctx: click.Context) -> list[tuple[str, str]]:
+    """Return how the command's own options are written and what they do."""
+    return [record for param in ctx.command.params if (record := _record(param, ctx)) is not None]
+
+
 def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
     record = param.get_help_record(ctx)
     if isinstance(param, click.Argument) and (record is None or not record[1]):
@@ -111,18 +129,23 @@ def _width() -> int:
     return max(40, min(columns, _WIDEST)) - 1
 
 
-def _definitions(records: Iterable[tuple[str, str]], width: int, *, left: int = _LEFT) -> Iterator[str]:
+def _definitions(
+    records: Iterable[tuple[str, str]], width: int, *, left: int = _LEFT, hang: int | None = None
+) -> Iterator[str]:
+    # A term that is too long has its text on the next lines, ``hang`` columns from the left.
     records = list(records)
     column = 2 + min(left, max((len(term) for term, _ in records), default=0)) + 2
     for term, text in records:
-        lines: Sequence[str] = list(_wrap(text, max(20, width - column))) or [""]
-        if len(term) > column - 4:
+        too_long = len(term) > column - 4
+        indent = hang if too_long and hang is not None else column
+        lines: Sequence[str] = list(_wrap(text, max(20, width - indent))) or [""]
+        if too_long:
             yield f"  {term}"
         else:
             yield f"  {term.ljust(column - 4)}  {lines[0]}".rstrip()
             lines = lines[1:]
         for line in lines:
-            yield " " * column + line
+            yield " " * indent + line
 
 
 def _wrap(text: str, width: int) -> Iterator[str]:

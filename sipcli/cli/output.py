@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TextIO
 
@@ -124,12 +124,12 @@ class Outcome:
         return self.exit_code == ExitCode.SUCCESS
 
     @classmethod
-    def of_response(cls, response: Response, cause: Cause | None = None, **fields: object) -> Outcome:
+    def of_response(cls, response: Response, cause: Cause | None = None) -> Outcome:
         """Return the outcome that a final response amounts to."""
         if response.status < 300:
-            return cls(status=response.status, reason=response.reason, fields=fields)
+            return cls(status=response.status, reason=response.reason)
         cause = cause or Cause.of_status(response.status)
-        return cls(exit_code_of(cause), cause, response.status, response.reason, fields=fields)
+        return cls(exit_code_of(cause), cause, response.status, response.reason)
 
     @classmethod
     def of_cause(cls, cause: Cause, problem: str | None = None, *, registration: bool = False) -> Outcome:
@@ -145,10 +145,6 @@ class Outcome:
     def configuration(cls, problem: str, *hints: str) -> Outcome:
         """Return the outcome of a bad or missing parameter: a file or the environment is at fault."""
         return cls(ExitCode.CONFIGURATION, problem=problem, hints=hints)
-
-    def with_fields(self, **fields: object) -> Outcome:
-        """Return the same outcome with more fields; a field that is there already keeps its place."""
-        return replace(self, fields={**self.fields, **fields})
 
 
 def colour_allowed(stream: TextIO, environ: Mapping[str, str], *, no_color: bool = False) -> bool:
@@ -309,8 +305,11 @@ class Output:
             self.stderr.write(text + "\n")
             self.stderr.flush()
         except BrokenPipeError:
-            # Nobody reads what we say; the exit code still tells.
-            self.quiet = 2
+            self.lose_stderr()
+
+    def lose_stderr(self) -> None:
+        """Stop talking: nobody reads standard error any more; the exit code still tells."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.stderr.fileno())
 
     def close(self) -> None:
         """Stop writing to standard output: its reader has gone."""

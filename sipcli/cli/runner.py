@@ -17,12 +17,15 @@ import click
 from sipcli.cli.flags import COMMON, FlaggedCommand, Given
 from sipcli.cli.output import ExitCode, Outcome, Output
 from sipcli.sip.errors import ConfigError, LocalProtocolError, ParseError
+from sipcli.sip.events import Cause
 
 if TYPE_CHECKING:
+    # What only the commands with a user agent import.
+    from sipcli.cli.rendering import Renderer
     from sipcli.config import Config
     from sipcli.ua import UA
 
-__all__ = ["Command", "Run", "outcome_of", "output_of"]
+__all__ = ["Command", "Run", "failed", "output_of"]
 
 _COMMON_KEYS = frozenset(flag.key for flag in COMMON)
 
@@ -71,6 +74,8 @@ class Run:
         """The bound of the whole command in seconds; None for none."""
         self.timeout_given = "timeout" in given
         self.started = time.monotonic()
+        self.renderer: Renderer | None = None
+        """What says the events of the user agent, once there is one."""
         self.when_timeout_lifted: Callable[[], None] | None = None
         """Set by the event loop's side: called by ``lift_timeout``."""
         self.stop_when_unread: Callable[[], None] = lambda: None
@@ -88,6 +93,16 @@ class Run:
         """Return the configuration of a command that registers only where the user set ``register``."""
         config = self.load(**flags)
         return config if config.is_set("register") else config.replace(register=False)
+
+    def account(self, config: Config) -> Config:
+        """Return ``config``; raises ConfigError when it does not say who we are."""
+        if config.uri is None:
+            raise ConfigError(
+                "uri is not set: whose account is it?",
+                "for this run:  -u alice@example.com, or SIPCLI_URI=alice@example.com",
+                'for good:      sipcli config init, then uri = "alice@example.com" in the file',
+            )
+        return config
 
     def limit(self, seconds: float | None) -> None:
         """Set the bound of the whole command, unless ``--timeout`` was given; None for none."""
@@ -121,15 +136,18 @@ class Run:
         except (click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
-            outcome = self.failed(error)
+            outcome = failed(error, self.output, self.environ)
         return replace(outcome, fields={**self.fields, **outcome.fields})
 
-    def failed(self, error: Exception) -> Outcome:
-        """Return what an exception amounts to; where it came from is said with ``-vvv`` or ``SIPCLI_DEBUG``."""
-        if self.output.verbose >= 3 or self.environ.get("SIPCLI_DEBUG"):
-            for line in "".join(traceback.format_exception(error)).splitlines():
-                self.output.note(line)
-        return outcome_of(error)
+    def expired(self) -> Outcome:
+        """Return what it amounts to that the time is over: a timeout, or that there never was a connection."""
+        limit = f"within {time.monotonic() - self.started:.3g} s"
+        renderer = self.renderer
+        if renderer is None or renderer.ever_connected:
+            return Outcome.of_cause(Cause.REQUEST_TIMEOUT, f"no answer {limit}")
+        last = renderer.last_disconnect
+        why = f"no connection {limit}" + ("" if last is None else f": {last.reason}")
+        return Outcome.of_cause(Cause.CONNECTION_ERROR, why)
 
 
 def output_of(given: Given, environ: Mapping[str, str] | None = None) -> Output:
@@ -146,12 +164,20 @@ def output_of(given: Given, environ: Mapping[str, str] | None = None) -> Output:
     )
 
 
-def outcome_of(error: BaseException) -> Outcome:
-    """Return what an exception amounts to: the user's mistakes by kind, anything else is an internal error."""
+def failed(error: BaseException, output: Output, environ: Mapping[str, str]) -> Outcome:
+    """Return what an exception amounts to: the user's mistakes by kind, anything else is an internal error.
+
+    Where it came from is said with ``-vvv`` or ``SIPCLI_DEBUG``.
+    """
+    if output.verbose >= 3 or environ.get("SIPCLI_DEBUG"):
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            output.note(line)
     match error:
         case click.UsageError():
             path = error.ctx.command_path if error.ctx is not None else "sipcli"
             return Outcome.usage(error.format_message(), f"see: {path} --help")
+        case click.ClickException():
+            return Outcome.usage(error.format_message())
         case ConfigError() if error.from_flag:
             return Outcome.usage(*error.problems)
         case ConfigError():

@@ -13,17 +13,20 @@ from typing import Any
 
 from sipcli.cli.output import ExitCode, Outcome
 from sipcli.cli.rendering import Renderer
-from sipcli.cli.runner import Run
+from sipcli.cli.runner import Run, failed
+from sipcli.cli.tracing import trace_sinks
 from sipcli.config import Config
 from sipcli.contexts import RequestFailed
+from sipcli.sip.errors import ConfigError
 from sipcli.sip.events import Cause
+from sipcli.transport.dial import is_loopback
 from sipcli.ua import UA
 
 __all__ = ["drive", "user_agent"]
 
-# What is left for stopping when the deadline has already passed: a command ends within a second of it.
-_AFTER_DEADLINE = 0.8
 _SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+# What is left for stopping when the deadline has passed: a command ends within a second of it.
+_AFTER_DEADLINE = 0.8
 
 
 def drive(run: Run, work: Coroutine[Any, Any, Outcome]) -> Outcome:
@@ -59,9 +62,9 @@ class _Driver:
                 raise
             return self._stopped
         except RequestFailed as error:
-            outcome = failure_of(run, error)
+            outcome = _failure(run, error)
         except Exception as error:
-            outcome = run.failed(error)
+            outcome = failed(error, run.output, run.environ)
         finally:
             self._lift()
         if self._stopped is not None:
@@ -77,6 +80,7 @@ class _Driver:
     def _signalled(self, number: signal.Signals) -> None:
         code = _SIGNALS[number]
         if self._stopped is not None and self._stopped.exit_code in _SIGNALS.values():
+            # The second one: whatever is still under way is left as it is.
             self._run.output.result(self._run.command, Outcome(code, fields=self._run.fields))
             os._exit(code)
         self._run.output.note("stopping; press Ctrl-C again to quit now")
@@ -86,18 +90,11 @@ class _Driver:
             self._stopped = Outcome(code)
 
     def _expired(self) -> None:
-        run = self._run
-        if run.renderer is not None and not run.renderer.ever_connected:
-            last = run.renderer.last_disconnect
-            why = f"no connection within {run.timeout:g} s"
-            self._stop(Outcome.of_cause(Cause.CONNECTION_ERROR, why if last is None else f"{why}: {last.reason}"))
-        else:
-            self._stop(Outcome.of_cause(Cause.REQUEST_TIMEOUT, f"no answer within {run.timeout:g} s"))
+        self._stop(self._run.expired())
 
     def _lift(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-            self._run.timeout = None
 
     def _stop_when_unread(self) -> None:
         self._run.output.on_closed = lambda: self._stop(Outcome())
@@ -107,3 +104,87 @@ class _Driver:
     def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self._run.output.note(f"{context['message']}: {error!r}", level=3)
+
+
+@asynccontextmanager
+async def user_agent(run: Run, config: Config, *, recover: bool) -> AsyncIterator[UA]:
+    """Start a user agent, say its events, and stop it at the end; raises ConfigError when no server is named."""
+    _check(run, config)
+    renderer = run.renderer = Renderer(run.output, recover=recover)
+    with trace_sinks(run.output, config) as sinks:
+        ua = UA(config, recover=recover, trace=sinks)
+        ua.on("event", renderer.event)
+        await ua.start()
+        try:
+            yield ua
+        finally:
+            held = ua.is_registered() and config.graceful_shutdown
+            renderer.unregistered = None
+            await ua.stop(_time_to_stop(run, config))
+            if held:
+                _say_removed(run, renderer)
+
+
+def _check(run: Run, config: Config) -> None:
+    if not config.ws_servers:
+        raise ConfigError(
+            "ws_servers is not set: which server?",
+            "for this run:  -s wss://sip.example.com, or SIPCLI_WS_SERVERS=wss://sip.example.com",
+            'for good:      sipcli config init, then ws_servers = "wss://sip.example.com" in the file',
+        )
+    output = run.output
+    if config.profile is not None:
+        output.note(f"profile {config.profile}: {config.uri or 'no uri'}")
+    if config.insecure:
+        output.warning("--insecure: the server's certificate is not verified")
+    secret = any((config.password, config.password_file, config.password_command, config.authorization_ha1))
+    if secret or run.password_stdin:
+        for server in config.ws_servers:
+            if not server.secure and not is_loopback(server.host):
+                output.warning(f"{server.url} is not encrypted: others on the way can read and alter what is sent")
+
+
+def _time_to_stop(run: Run, config: Config) -> float:
+    if run.timeout is None:
+        return config.stop_timeout
+    left = run.started + run.timeout - time.monotonic()
+    return min(config.stop_timeout, max(left, _AFTER_DEADLINE))
+
+
+def _say_removed(run: Run, renderer: Renderer) -> None:
+    gone = renderer.unregistered
+    removed = gone is not None and gone.cause is None
+    run.fields["removed"] = removed
+    if removed:
+        run.output.note("the binding is removed", level=1)
+    else:
+        run.output.warning("the binding was not removed: the registrar did not confirm it; it ends by itself")
+
+
+def _failure(run: Run, error: RequestFailed) -> Outcome:
+    """Return what a request that failed amounts to, with what could be done about it."""
+    response = error.response
+    if response is None:
+        return _without_response(run, error.cause)
+    outcome = Outcome.of_response(response, error.cause)
+    match outcome.exit_code:
+        case ExitCode.AUTHENTICATION:
+            return replace(outcome, hints=("is the password right? see the challenge: add --trace-sip",))
+        case ExitCode.REDIRECTED:
+            contacts = [str(contact.uri) for contact in response.contacts]
+            return replace(
+                outcome,
+                fields={"redirect_to": contacts},
+                hints=(f"it is at: {', '.join(contacts)}", "go there:  add --follow-redirects 1"),
+            )
+        case _:
+            return replace(outcome, hints=("see the SIP:  add --trace-sip",))
+
+
+def _without_response(run: Run, cause: Cause) -> Outcome:
+    last = None if run.renderer is None else run.renderer.last_disconnect
+    if cause is Cause.CONNECTION_ERROR and last is not None:
+        return Outcome.of_cause(cause, f"{last.url}: {last.reason or 'the connection was lost'}")
+    if cause is Cause.REQUEST_TIMEOUT:
+        return replace(Outcome.of_cause(cause, "no final response"), hints=("see the SIP:  add --trace-sip",))
+    return Outcome.of_cause(cause)
