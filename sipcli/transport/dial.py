@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from errno import ECONNREFUSED
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
 from sipcli.sip.settings import Server
-from sipcli.transport.handshake import explain, is_refused
+from sipcli.transport.handshake import explain
 from sipcli.transport.options import Connection, Listener, TransportError, TransportOptions
 from sipcli.transport.websocket import CLOSE_TIMEOUT, WebSocketConnection
 
@@ -57,7 +58,6 @@ class _Dialling:
     def __init__(self, server: Server, options: TransportOptions) -> None:
         self._server = server
         self._options = options
-        self._connection: WebSocketConnection | None = None
         self._waiting_for = ""
         self._hint = ""
 
@@ -79,7 +79,6 @@ class _Dialling:
 
                 self._wait_for("answer to the TLS handshake", f"if port {server.port} is a plain port, use ws://")
                 transport = await start_tls(transport, connection, server, uri.host, options, CLOSE_TIMEOUT)
-            self._connection = connection
             self._wait_for("answer to the WebSocket handshake", "is it a WebSocket server?")
             failure = await connection.open(transport)
             if failure is not None:
@@ -91,8 +90,6 @@ class _Dialling:
 
     def overdue(self) -> str:
         """Return what did not come in time."""
-        if self._connection is not None and is_refused(self._connection.head):
-            return explain(self._server, TimeoutError(), self._connection.head)
         hint = f": {self._hint}" if self._hint else ""
         return f"no {self._waiting_for} within {self._options.timeout:g} s{hint}"
 
@@ -201,7 +198,7 @@ async def _resolve(host: str, port: int, whose: str) -> list[str]:
             result = list(dict.fromkeys(str(info[4][0]) for info in infos))
         except (OSError, UnicodeError) as error:
             result = error
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, result)
 
     threading.Thread(target=look_up, name="getaddrinfo", daemon=True).start()
@@ -215,4 +212,5 @@ async def _resolve(host: str, port: int, whose: str) -> list[str]:
 def _explain_tcp(server: Server, error: OSError) -> str:
     if error.errno == ECONNREFUSED:
         return f"connection refused: is the server running, and is port {server.port} right?"
-    return f"cannot connect: {error.strerror or error}"
+    # asyncio's own text is that the call failed; the number knows why.
+    return f"cannot connect: {os.strerror(error.errno) if error.errno else error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from dataclasses import dataclass, replace
 
 from websockets.asyncio.client import HTTPProxyConnection, connect_socks_proxy
@@ -47,8 +48,12 @@ class Route:
                 status = error.response.status_code
                 hint = ": it wants a user and a password in its URL" if status == 407 else ""
                 return f"{self} answers HTTP {status} for {uri.host}:{uri.port}{hint}"
+            case ssl.SSLError():
+                return f"{self} cannot be reached over TLS ({error.reason or error}): --no-proxy goes without it"
             case OSError():
-                return f"{self} cannot be reached ({error.strerror or error}): --no-proxy goes without it"
+                # asyncio's own text is that the call failed; the number knows why.
+                why = os.strerror(error.errno) if error.errno else str(error)
+                return f"{self} cannot be reached ({why}): --no-proxy goes without it"
             case _:
                 cause = error if error.__cause__ is None else error.__cause__
                 return f"{self} does not answer as a proxy does ({cause}): --no-proxy goes without it"

@@ -7,7 +7,7 @@ import logging
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import NegotiationError, PayloadTooBig
-from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
+from websockets.frames import Frame, Opcode
 from websockets.protocol import CONNECTING, OPEN
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
@@ -17,6 +17,8 @@ from sipcli.transport.handshake import SUBPROTOCOL, is_refused, prepare
 from sipcli.transport.options import Listener, TransportOptions
 
 __all__ = ["CLOSE_TIMEOUT", "WebSocketConnection"]
+
+TEXT, BINARY, CONT, PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG
 
 # Kamailio keeps TCP open for six seconds after its Close frame, others for ever.
 CLOSE_TIMEOUT = 1.0

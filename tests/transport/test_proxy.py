@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -49,18 +49,19 @@ async def echo_server(context: ssl.SSLContext | None = None) -> AsyncIterator[in
         yield server.sockets[0].getsockname()[1]
 
 
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+    except ConnectionError:
+        pass  # one side left; the other is told by the close
+    finally:
+        writer.close()
+
+
 @asynccontextmanager
 async def forward_proxy(target: int, asked: list[bytes], *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Run a CONNECT proxy that knows one server, whatever it is called, and give the proxy's port."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-        except ConnectionError:
-            pass  # one side left; the other is told by the close
-        finally:
-            writer.close()
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
@@ -152,9 +153,9 @@ async def test_dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTPS_PROXY", f"http://alice:hunter2@127.0.0.1:{port}")
         words = await failure_of()
     assert words.startswith(
-        f"ws://{ELSEWHERE}:5060: proxy http://127.0.0.1:{port} (from HTTPS_PROXY) cannot be reached ("
+        f"ws://{ELSEWHERE}:5060: proxy http://127.0.0.1:{port} (from HTTPS_PROXY) "
+        "cannot be reached (Connection refused): --no-proxy goes without it"
     )
-    assert "--no-proxy" in words
     assert "hunter2" not in words
 
 
@@ -212,11 +213,50 @@ async def test_bad_proxy_url(monkeypatch: pytest.MonkeyPatch, url: str, words: s
     assert "hunter2" not in told
 
 
+@pytest.mark.skipif(find_spec("python_socks") is not None, reason="python-socks is installed")
 async def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """SOCKS needs a package that is not a dependency; the words say which."""
-    if "python_socks" in sys.modules:
-        pytest.skip("python-socks is installed")
     monkeypatch.setenv("socks_proxy", "http://127.0.0.1:9")
     words = await failure_of()
     assert "proxy socks5h://127.0.0.1:9 (from socks_proxy)" in words
     assert "python-socks" in words
+
+
+@pytest.mark.skipif(find_spec("python_socks") is None, reason="python-socks is not installed")
+async def test_through_socks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the package a SOCKS proxy is used; a dead one, and one that refuses, are told."""
+    asked: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # RFC 1928 §3, §4, §6
+        await reader.readexactly((await reader.readexactly(2))[1])
+        writer.write(b"\x05\x00")
+        _, _, _, kind, length = await reader.readexactly(5)
+        assert kind == 3
+        asked.append(await reader.readexactly(length + 2))
+        if b"other" in asked[-1]:
+            writer.write(b"\x05\x02\x00\x01" + bytes(6))
+            return
+        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", target)
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await asyncio.gather(pump(reader, onward_writer), pump(onward_reader, writer))
+
+    async with echo_server() as target, raw_server(handler) as port:
+        monkeypatch.setenv("ws_proxy", f"socks5h://127.0.0.1:{port}")
+        assert await exchange(5062, options()) == f"socks5h://127.0.0.1:{port}"
+        assert "does not answer as a proxy does" in await failure_of("other.example.invalid")
+    assert asked[0] == ELSEWHERE.encode() + (5062).to_bytes(2, "big")
+    assert "cannot be reached" in await failure_of()
+
+
+async def test_proxy_over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The certificate of a proxy reached over TLS is verified too."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("127.0.0.1"))
+    async with echo_server() as target, forward_proxy(target, [], tls=context) as proxy:
+        monkeypatch.setenv("https_proxy", f"https://127.0.0.1:{proxy}")
+        assert "cannot be reached over TLS (CERTIFICATE_VERIFY_FAILED)" in await failure_of()
+        # What the system trusts, OpenSSL takes from this variable.
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+        assert await exchange(5062, options()) == f"https://127.0.0.1:{proxy}"

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
@@ -234,6 +234,43 @@ async def test_wss_to_a_plain_port() -> None:
             assert words in await failure_of(port, changes)
 
 
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        (40, "it may want a client certificate"),
+        (70, "no TLS version in common with the server"),
+        (112, "the server has no certificate for 127.0.0.1"),
+        (80, "TLS failed: TLSV1_ALERT_INTERNAL_ERROR"),
+    ],
+    ids=["handshake failure", "protocol version", "unrecognized name", "internal error"],
+)
+async def test_alerts(alert: int, words: str) -> None:
+    """What a server says with an alert (RFC 8446 §6.2) is told in words."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"\x15\x03\x03\x00\x02\x02" + bytes([alert]))
+        await reader.read()
+
+    async with raw_server(handler) as port:
+        assert words in await failure_of(port, options())
+
+
+async def test_not_valid_yet(tmp_path: Path) -> None:
+    """A certificate from the future points to the clock."""
+    certificate = self_signed(tmp_path, starts=1)
+    async with secure_server(context_of(certificate)) as port:
+        assert "is this machine's clock right?" in await failure_of(port, options(ca_file=certificate[0]))
+
+
+async def test_certificate_for_another_purpose(tmp_path: Path) -> None:
+    """Whatever else is wrong with a certificate is told in OpenSSL's words."""
+    certificate = self_signed(tmp_path, purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+    async with secure_server(context_of(certificate)) as port:
+        words = await failure_of(port, options(ca_file=certificate[0]))
+        assert "the server's certificate cannot be trusted: un" in words  # unsupported, unsuitable: by version
+
+
 async def test_ws_to_a_tls_port(authority: Authority) -> None:
     """Plain WebSocket to a TLS port."""
     async with secure_server(context_of(authority.issue("127.0.0.1"))) as port:
@@ -277,8 +314,10 @@ async def test_close_that_is_not_answered(authority: Authority) -> None:
         forever.set()
 
 
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """Return the files of a self-signed certificate for 127.0.0.1 and of its key."""
+def self_signed(
+    folder: Path, *, starts: int = -1, purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH
+) -> tuple[Path, Path]:
+    """Return the files of a self-signed certificate for 127.0.0.1, valid in ``starts`` days, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -288,8 +327,9 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now + datetime.timedelta(days=starts))
+        .not_valid_after(now + datetime.timedelta(days=9))
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )

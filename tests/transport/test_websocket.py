@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -71,6 +73,14 @@ async def connected_to_octets(
 async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Read to the end and say nothing."""
     await reader.read()
+
+
+def test_import_is_cheap() -> None:
+    """What only a proxy, or only TLS, needs is not imported before it is needed."""
+    program = "import sys, sipcli.transport; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    dear = ("websockets.asyncio", "websockets.proxy", "urllib.request", "http.client", "sipcli.transport.tls")
+    assert not set(dear) & set(loaded)
 
 
 async def test_round_trip() -> None:
