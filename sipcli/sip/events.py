@@ -280,10 +280,15 @@ class InviteReceived:
 
 @dataclass(frozen=True, slots=True)
 class IncomingCancelled:
-    """The caller gave up; 487 has been sent."""
+    """An INVITE ended without our answer.
+
+    ``cause`` is Canceled after the caller gave up (487 has been sent), No Answer after ``no_answer_timeout``, Expires
+    after the time that the INVITE was good for, Connection Error when its flow was lost.
+    """
 
     id: int
     request: Request
+    cause: Cause = Cause.CANCELED
 
 
 @dataclass(frozen=True, slots=True)
