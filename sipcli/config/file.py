@@ -126,11 +126,12 @@ def _shell_word(word: str) -> str:
 
 def read_file(path: str, shown: str) -> ConfigFile:
     """Read a configuration file; ``shown`` is its name for messages. Raises OSError, and ConfigError for its syntax."""
-    import tomllib
-
     with open(path, "rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         octets = file.read(_LARGEST + 1)
+    # Most runs in tests and containers have no file: they do not pay for the reader.
+    import tomllib
+
     if len(octets) > _LARGEST:
         raise ConfigError(f"{shown}: expected at most {_LARGEST} octets")
     try:
