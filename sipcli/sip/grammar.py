@@ -166,10 +166,11 @@ class Params(Mapping[str, str | None]):
 
     def __init__(self, items: Iterable[tuple[str, str | None]] = ()) -> None:
         """Build from names and values as they stand on the wire; ValueError when they cannot."""
-        text = "".join([f";{name}" if value is None else f";{name}={value}" for name, value in items])
-        if not self._is_legal(text):
+        wire = [f";{name}" if value is None else f";{name}={value}" for name, value in items]
+        text = self._text = "".join(wire)
+        # One item must not become two.
+        if not self._is_legal(text) or (text.count(";") != len(wire) and len(self.received()) != len(wire)):
             raise ValueError(f"not parameters: {text!r}")
-        self._text = text
         self._index = None
 
     @classmethod

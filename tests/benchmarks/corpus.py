@@ -1,4 +1,4 @@
-"""The messages that the parsers are measured on: what a softphone sends and receives, each different from the others."""
+"""The messages that the parsers are measured on: what a softphone sends and receives, no two alike."""
 
 from __future__ import annotations
 
@@ -56,7 +56,13 @@ def _sdp(random: Random, candidates: int) -> str:
     for foundation in range(candidates):
         port = random.randrange(1024, 65536)
         lines.append(f"a=candidate:{foundation} 1 udp 2130706431 192.0.2.{foundation} {port} typ host generation 0")
-    lines += ["a=rtpmap:111 opus/48000/2", "a=rtpmap:0 PCMU/8000", "a=rtpmap:126 telephone-event/8000", "a=sendrecv", ""]
+    lines += [
+        "a=rtpmap:111 opus/48000/2",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:126 telephone-event/8000",
+        "a=sendrecv",
+        "",
+    ]
     return "\r\n".join(lines)
 
 

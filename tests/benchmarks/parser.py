@@ -1,6 +1,6 @@
 """Measures the parser against the sipmessage package on the same messages, and prints ratios of CPU time.
 
-Run it with the package installed: ``python tests/benchmarks/parser.py``. It ends within ten seconds.
+Run it with the package installed: ``python -m tests.benchmarks.parser``. It ends within ten seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from statistics import median
 
 import sipmessage  # type: ignore[import-not-found, unused-ignore]
-from corpus import corpus
 
 from sipcli.sip.message import parse
+from tests.benchmarks.corpus import corpus
 
 COUNT = 1000
 ROUNDS = 7
