@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from heapq import heappop, heappush
 
@@ -36,6 +37,10 @@ _KEEP_ALIVE = b"\r\n\r\n"
 _PONG = b"\r\n"
 # A lab that runs for days remembers the end of what it received.
 _REMEMBERED = 1000
+# What the lab says again in messages of its own, and a NUL cannot be said: legal in RFC 3261 only behind a backslash.
+_REPEATED = ("Via", "Contact", "Content-Type", "Require", "Proxy-Require", "Proxy-Authorization", "Reason")
+# The same for ACK and CANCEL (§17.1.1.3, §9.1).
+_REPEATED_OF_INVITE = (*_REPEATED, "To", "From", "Call-ID")
 
 
 class LabCore:
@@ -182,6 +187,8 @@ class LabCore:
 
     def _with_source(self, request: Request, flow: int) -> Request:
         """Return the request with ``received`` and ``rport`` in its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4)."""
+        if _holds_nul(request, ("Via",)):
+            return request  # to be refused
         source = self.flows[flow]
         via, *others = request.vias
         params = via.params
@@ -361,6 +368,10 @@ def _address(address: NameAddr | None) -> object:
     return None if address is None else address.uri
 
 
+def _holds_nul(request: Request, names: Iterable[str]) -> bool:
+    return any("\0" in value for name in names for value in request.get_all(name))
+
+
 def _check_syntax(request: Request) -> None:
     """Refuse a request that lacks what every response needs, or cannot be understood (§8.1.1, §16.3 step 1)."""
     if request.version.upper() != "SIP/2.0":
@@ -373,3 +384,5 @@ def _check_syntax(request: Request) -> None:
         raise RemoteProtocolError(400, "Bad Request")
     if cseq.method != request.method:
         raise RemoteProtocolError(400, "Bad Request: the CSeq names another method")
+    if _holds_nul(request, _REPEATED_OF_INVITE if request.method == "INVITE" else _REPEATED):
+        raise RemoteProtocolError(400, "Bad Request: NUL in a header field")

@@ -231,7 +231,6 @@ class Proxy:
 def _build_cancel(invite: Request, reason: str | None) -> Request:
     headers = [
         ("Via", str(invite.via)),
-        *(("Route", value) for value in invite.get_all("Route")),
         ("Max-Forwards", str(_MAX_FORWARDS)),
         ("To", invite.get("To") or ""),
         ("From", invite.get("From") or ""),
@@ -261,7 +260,8 @@ def _best(finals: Sequence[Response]) -> Response:
             if other is not best and other.status in (401, 407):
                 for name in _CHALLENGES:
                     for value in other.get_all(name):
-                        best = best.with_added(name, value)
+                        if "\0" not in value:
+                            best = best.with_added(name, value)
     return best
 
 

@@ -35,10 +35,11 @@ def test_users_and_environment(tmp_path: Path) -> None:
 def test_for_people(tmp_path: Path) -> None:
     """A terminal gets users, the number plan and lines to paste; SIGTERM ends it with 143."""
     command = [sys.executable, "-m", "sipcli", "lab"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment(tmp_path), cwd=tmp_path, text=True, **pipes) as process:
+    with subprocess.Popen(
+        command, env=environment(tmp_path), cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not (lines and lines[-1].startswith("export SIPCLI_PASSWORD=")):
             line = process.stdout.readline()
             assert line, lines

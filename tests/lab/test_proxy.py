@@ -69,6 +69,15 @@ def test_credentials_of_another() -> None:
     assert bob.ask("MESSAGE", "carol").status == 403
 
 
+def test_credentials_for_others_go_on() -> None:
+    """Only the credentials of the lab's own realm are used up here (§22.3)."""
+    wire = Wire()
+    alice, bob = wire.phone("alice"), wire.phone("bob", register=True)
+    others = [("Proxy-Authorization", 'Digest realm="far", nonce="n"'), ("Proxy-Authorization", "Basic x")]
+    alice.start(alice.request("MESSAGE", "bob", *others))
+    assert [("Proxy-Authorization", value) for value in bob.incoming().get_all("Proxy-Authorization")] == others
+
+
 @pytest.mark.parametrize(
     ("target", "status"),
     [
@@ -198,6 +207,45 @@ def test_call() -> None:
     assert (arrived.method, arrived.uri_text, arrived.routes) == ("BYE", alice.contact, ())
     alice.answer(arrived, 200)
     assert bob.response().status == 200
+
+
+def test_ack_with_the_branch_of_its_invite() -> None:
+    """Some clients send the ACK of a 2xx with the INVITE's branch; it goes on all the same (RFC 6026 §7.1)."""
+    wire = Wire()
+    alice, bob = wire.phone("alice"), wire.phone("bob", register=True)
+    invite(alice, "bob")
+    bob.answer(bob.incoming(), 200, None, ("Contact", f"<{bob.contact}>"))
+    accepted = alice.response()
+    branch = wire.lab.received[-1].get("Via")
+    assert branch is not None
+    alice.send(in_dialog(alice, accepted, "ACK").with_header("Via", branch))
+    assert bob.incoming().method == "ACK"
+
+
+def test_ack_to_nowhere() -> None:
+    """An ACK that leads nowhere is passed over: there is no answer to it."""
+    alice = Wire().phone("alice")
+    for target in ("bob", "sip:bob@example.com", "tel:+1"):
+        alice.send(alice.request("ACK", target))
+    alice.send(alice.request("ACK", "bob", ("Max-Forwards", "0")))
+    assert alice.messages() == []
+
+
+def test_late_answers() -> None:
+    """Every 2xx to an INVITE goes back, a second final response to another request does not (RFC 6026 §7.2)."""
+    wire = Wire()
+    alice, one, other = wire.phone("alice"), wire.phone("bob", register=True), wire.phone("bob", register=True)
+    invite(alice, "bob")
+    first, second = one.incoming(), other.incoming()
+    one.answer(first, 200)
+    other.answer(second, 200)
+    assert [message.status for message in alice.messages() if isinstance(message, Response)] == [200, 200]
+    alice.start(alice.request("MESSAGE", "bob"))
+    one.arrived, other.arrived = one.arrived[-1:], other.arrived[-1:]
+    first, second = one.incoming(), other.incoming()
+    one.answer(first, 200)
+    other.answer(second, 200)
+    assert [message.status for message in alice.messages() if isinstance(message, Response)] == [200]
 
 
 def test_dialog_of_others() -> None:
