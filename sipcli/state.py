@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sipcli.config import Config, state_directory
 from sipcli.sip.ids import Ids
@@ -35,7 +35,9 @@ def with_binding(
     """
     if config.uri is None or (config.is_set("instance_id") and config.is_set("contact_name")):
         return config
-    binding = binding_of(str(config.uri.aor()), state_directory(environ), ids, warn)
+    # Host names are compared without regard to case (RFC 3261 §19.1.4).
+    aor = replace(config.uri.aor(), host=config.uri.host.lower())
+    binding = binding_of(str(aor), state_directory(environ), ids, warn)
     return config.replace(
         instance_id=config.instance_id or binding.instance_id,
         contact_name=config.contact_name or binding.contact_user,
@@ -61,7 +63,7 @@ def binding_of(address_of_record: str, directory: str, ids: Ids, warn: Callable[
     if damaged and warn is not None:
         warn(f"{path}: not a binding, replaced by a new one")
     try:
-        return _keep(path, address_of_record, binding, replace=damaged)
+        return _keep(path, address_of_record, binding, over=damaged)
     except OSError:
         return binding
 
@@ -99,7 +101,7 @@ def _contact_user(text: str) -> str:
     return text
 
 
-def _keep(path: str, address_of_record: str, binding: Binding, *, replace: bool) -> Binding:
+def _keep(path: str, address_of_record: str, binding: Binding, *, over: bool) -> Binding:
     """Write a binding and return it, or the one that another process has written meanwhile; raises OSError."""
     folder = os.path.dirname(path)
     _make_folder(os.path.dirname(folder))
@@ -117,7 +119,7 @@ def _keep(path: str, address_of_record: str, binding: Binding, *, replace: bool)
             if os.name == "posix":
                 os.fchmod(descriptor, 0o600)
             file.write(text.encode())
-        if not replace:
+        if not over:
             try:
                 os.link(partial, path)
             except FileExistsError:

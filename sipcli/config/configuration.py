@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 from sipcli.config.kinds import BadValueError, is_default, quoted
-from sipcli.config.options import Origin, Parameters, Problem, Setting, flatten
+from sipcli.config.options import Origin, Parameters, Problem, Setting, describe, flatten
 from sipcli.config.sip_values import Address
 from sipcli.sip.errors import ConfigError
 
-__all__ = ["Configuration", "Log", "convert", "describe"]
+__all__ = ["Configuration", "Log", "convert"]
 
 _DEFAULT = Origin("default")
 
@@ -21,14 +21,6 @@ class Log(NamedTuple):
     builtin_enabled: bool
     level: int
     connector: Callable[[str, str, str | None, str], object] | None
-
-
-def describe(path: Iterable[str | int]) -> str:
-    """Return a path of keys as text: ``ws_servers[1].weight``."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def convert(setting: Setting, read: Callable[[Any], object]) -> object:

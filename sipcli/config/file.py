@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sipcli.config.kinds import is_default, quoted
-from sipcli.config.options import Parameters, flatten, nearest
+from sipcli.config.options import Parameters, describe, flatten, nearest
 from sipcli.sip.errors import ConfigError
 
 __all__ = ["ConfigFile", "read_file"]
@@ -94,11 +94,9 @@ class ConfigFile:
             return
         for at in (("ua",), *[("profiles", name) for name in self.profiles]):
             for path in _secrets(self.table(at), parameters, at):
-                key = ".".join([str(part) for part in path[len(at) :]])
-                yield (
-                    f"{self.where(path)}: {key}: others can read this file (mode {self.mode:04o}), "
-                    f"run: chmod 600 {_shell_word(os.path.abspath(self.path))}"
-                )
+                chmod = f"chmod 600 {_shell_word(os.path.abspath(self.path))}"
+                key = describe(path[len(at) :])
+                yield f"{self.where(path)}: {key}: others can read this file (mode {self.mode:04o}), run: {chmod}"
                 return
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from sipcli.config.configuration import convert, describe
+from sipcli.config.configuration import convert
 from sipcli.config.directories import abbreviated, config_path
 from sipcli.config.file import ConfigFile, read_file
 from sipcli.config.kinds import BadValueError, is_default, quoted
-from sipcli.config.options import Origin, OriginKind, Parameter, Setting, flatten, nearest
+from sipcli.config.options import Origin, OriginKind, Parameter, Setting, describe, flatten, nearest
 from sipcli.config.parameters import PARAMETERS, Config
 from sipcli.sip.errors import ConfigError
 

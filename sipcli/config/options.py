@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "Setting",
     "camel_case",
+    "describe",
     "flatten",
     "nearest",
     "snake_case",
@@ -255,6 +256,14 @@ _TABLES: dict[str, dict[str, str]] = {
 _TOP_TABLES = ("log", "register_options", "transport_options", "session_description_handler_factory_options")
 
 
+def describe(path: Iterable[str | int]) -> str:
+    """Return a path of keys as text: ``ws_servers[1].weight``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the word of ``words`` that ``word`` most likely stands for."""
     import difflib
@@ -273,7 +282,7 @@ def flatten(
     for name, value, path in _walk(values, parameters.known, at, problems):
         earlier = settings.get(name)
         if earlier is not None:
-            problems.append(Problem(path, f"{_dotted(earlier.path, at)} has set the same parameter already"))
+            problems.append(Problem(path, f"{describe(earlier.path[len(at) :])} has set the same parameter already"))
         else:
             settings[name] = Setting(parameters.by_name[name], value, path)
     return list(settings.values()), problems
@@ -302,7 +311,3 @@ def _unknown(key: str, known: Mapping[str, str]) -> str:
     if guess is None:
         return "unknown key"
     return f'unknown key, did you mean "{camel_case(guess) if camel else guess}"?'
-
-
-def _dotted(path: tuple[str | int, ...], at: tuple[str | int, ...]) -> str:
-    return ".".join([str(part) for part in path[len(at) :]])

@@ -357,8 +357,8 @@ def test_other_profiles_are_not_judged(write: Write) -> None:
         (f'[ua]\nauthorization_ha1 = "{"0" * 32}"', "2: authorization_ha1"),
         ('[ua]\nturn_password = "x"', "2: turn_password"),
         ('[ua]\nturn_servers = { urls = "turn:a", password = "x" }', "2: turn_servers.password"),
-        ('[[ua.turn_servers]]\nurls = "turn:a"\npassword = "x"', "3: turn_servers.0.password"),
-        ('[[ua.ice_servers]]\nurls = "turn:a"\ncredential = "x"', "3: ice_servers.0.credential"),
+        ('[[ua.turn_servers]]\nurls = "turn:a"\npassword = "x"', "3: turn_servers[0].password"),
+        ('[[ua.ice_servers]]\nurls = "turn:a"\ncredential = "x"', "3: ice_servers[0].credential"),
         ('[profiles.unused]\n[profiles.b]\npassword = "x"', "3: password"),
     ],
 )
