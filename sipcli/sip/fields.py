@@ -240,3 +240,9 @@ class Message:
         from sipcli.sip.validation import validate
 
         validate(self)
+
+    def check(self) -> None:
+        """Check what processing depends on, and let the rest be (RFC 3261 §8.2, §16.3); ParseError."""
+        from sipcli.sip.validation import check
+
+        check(self)

@@ -105,6 +105,12 @@ class Request(Message):
 
         validate_request(self)
 
+    def check(self) -> None:
+        """Check what processing depends on, and let the rest be (RFC 3261 §8.2, §16.3); ParseError."""
+        from sipcli.sip.validation import check_request
+
+        check_request(self)
+
     def _copy(self, headers: tuple[tuple[str, str], ...], body: bytes) -> Self:
         copy = type(self).__new__(type(self))
         copy.method = self.method

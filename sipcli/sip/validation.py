@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sipcli.sip.fields import Message
     from sipcli.sip.message import Request
 
-__all__ = ["validate", "validate_request"]
+__all__ = ["check", "check_request", "validate", "validate_request"]
 
 Check = Callable[[str], object]
 
@@ -262,31 +262,86 @@ _CHECKS: dict[str, Check] = {
 }
 
 
+# RFC 3261 §16.3, §8.2: what is malformed and not needed does not stop a message. Peers are careless with these:
+# FreePBX's User-Agent is no server-val, Asterisk's Alert-Info no URI.
+_INFORMATIVE = frozenset(_CHECKS) - {
+    "call-id",
+    "contact",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cseq",
+    "event",
+    "expires",
+    "from",
+    "max-forwards",
+    "min-expires",
+    "min-se",
+    "path",
+    "proxy-require",
+    "rack",
+    "record-route",
+    "refer-to",
+    "replaces",
+    "require",
+    "route",
+    "rseq",
+    "service-route",
+    "session-expires",
+    "subscription-state",
+    "supported",
+    "to",
+    "via",
+}
+
+
 def validate(message: Message) -> None:
     """Raise ParseError for the first thing wrong with ``message``."""
+    _check(message, lenient=False)
+    if message.body and message.get("content-type") is None:
+        raise ParseError("a content-type header field with a body", message.start_line)
+
+
+def check(message: Message) -> None:
+    """Raise ParseError for the first thing wrong with ``message`` that its processing depends on."""
+    _check(message, lenient=True)
+
+
+def _check(message: Message, *, lenient: bool) -> None:
     seen: set[str] = set()
     for name, value in message.headers:
         key = header_key(name)
-        check = _CHECKS.get(key)
-        if check is None:
-            _check_unknown(name, value)
+        rule = _CHECKS.get(key)
+        if rule is None:
+            if not lenient:
+                _check_unknown(name, value)
+            continue
+        if lenient and key in _INFORMATIVE:
             continue
         if key not in seen:
             seen.add(key)
         elif key not in _LISTS:
             raise ParseError(f"one {name}", value)
-        check(value)
+        rule(value)
     for key in _MANDATORY:
         if key not in seen:
             raise ParseError(f"a {key} header field", message.start_line)
-    if message.body and "content-type" not in seen:
-        raise ParseError("a content-type header field with a body", message.start_line)
     _check_wildcard(message.get_all("contact"))
 
 
 def validate_request(request: Request) -> None:
     """Raise ParseError for the first thing wrong with ``request``."""
     validate(request)
+    _check_request_line(request)
+
+
+def check_request(request: Request) -> None:
+    """Raise ParseError for the first thing wrong with ``request`` that its processing depends on."""
+    check(request)
+    _check_request_line(request)
+
+
+def _check_request_line(request: Request) -> None:
     uri = request.uri
     # RFC 3261 §19.1.1: no header fields in a Request-URI.
     if isinstance(uri, URI) and uri.headers:

@@ -175,6 +175,41 @@ def test_bodies() -> None:
         Request("OPTIONS", "sip:h", MANDATORY, b"x").validate()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("User-Agent", "FPBX-16.0.40.7(18.16.0)"),
+        ("Alert-Info", "ring1"),
+        ("Date", "Fri, 01 Jan 2010 16:00:00 EST"),
+        ("Warning", "oops"),
+        ("Odd Name", "x"),
+        ("X-Unknown", "a\x00b"),
+    ],
+)
+def test_what_is_not_needed_is_let_be(name: str, value: str) -> None:
+    """A careless peer is understood; only the strict check is against it."""
+    request, response = parse(message(name, value)), Response(200, "OK", MANDATORY)
+    request.check()
+    response.check()
+    with pytest.raises(ParseError):
+        request.validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in ("Via", "From", "Contact", "CSeq", "Max-Forwards", "Require") for value in BAD[name]],
+)
+def test_what_is_needed_is_checked(name: str, value: str) -> None:
+    with pytest.raises(ParseError):
+        parse(message(name, value)).check()
+
+
+def test_a_body_of_unknown_type_is_let_be() -> None:
+    Request("OPTIONS", "sip:h", MANDATORY, b"x").check()
+    with pytest.raises(ParseError):
+        Request("INVITE", "sip:h", MANDATORY).check()
+
+
 def test_names() -> None:
     with pytest.raises(ParseError, match="header-name"):
         parse(message("Odd Name", "x"), strict=True)
