@@ -125,7 +125,7 @@ class UserAgentServer:
             self._answer_statelessly(request, hop, 505)
             return
         try:
-            request.validate()
+            request.check()
             refusal = None if request.method == "CANCEL" else self._inspector.inspect(request, secure=hop.secure)
         except ParseError as error:
             self._answer_statelessly(request, hop, 400, _reason(error))
