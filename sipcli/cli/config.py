@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,7 +22,6 @@ from sipcli.sip.errors import ConfigError
 __all__ = ["command"]
 
 _WIDTH = 36
-_LOOPBACK = ("localhost", "::1")
 _NOT_PARAMETERS = frozenset({"SIPCLI_CONFIG", "SIPCLI_PROFILE", "SIPCLI_DEBUG"})
 
 command = Group(
@@ -130,6 +130,8 @@ def _write(path: str, text: str, *, force: bool) -> None:
 def _make_folders(folder: str) -> None:
     if os.path.isdir(folder):
         return
+    if os.path.lexists(folder):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
     _make_folders(os.path.dirname(folder))
     os.mkdir(folder)
     os.chmod(folder, 0o700)
@@ -209,12 +211,13 @@ def _warnings(config: Config) -> Iterator[str]:
         yield "uri is not set: register and listen need it"
     if not config.ws_servers:
         yield "ws_servers is not set: every command needs it"
+    from sipcli.transport.dial import is_loopback
+
     has_secret = any(
         config.is_set(name) for name in ("password", "password_file", "password_command", "authorization_ha1")
     )
     for server in config.ws_servers:
-        loopback = server.host in _LOOPBACK or server.host.startswith("127.")
-        if has_secret and not server.secure and not loopback:
+        if has_secret and not server.secure and not is_loopback(server.host):
             where = config.origins["ws_servers"].source
             yield f"{where}: {server.url}: what ws:// carries can be read on the way, the digest response too"
 
