@@ -121,7 +121,7 @@ def test_row_60_contact_params(text: str) -> None:
     assert Config(extra_contact_header_params=text).extra_contact_header_params == (text.removeprefix(";"),)
 
 
-@pytest.mark.parametrize("text", ["=x", "foo=a\r\nEvil: 1", "foo=a,b", "foo=>", 'foo="', "a b=c"])
+@pytest.mark.parametrize("text", ["=x", 'foo="a', "foo=a\r\nEvil: 1", "foo=a,b", "foo=>", 'foo="', "a b=c"])
 def test_row_60_bad_contact_params(text: str) -> None:
     assert problem_of(extra_contact_header_params=[text]).startswith("extra_contact_header_params: expected a Contact")
 
@@ -141,6 +141,7 @@ def test_row_62_params_are_checked() -> None:
         "register_options.params.cseq: expected a whole number of 0 or more, got: -1"
     )
     assert "register_options.params.toUr: expected a table of" in problem_of(register_options={"params": {"toUr": 1}})
+    assert problem_of(register_params=5).startswith("register_params: expected a table of")
     assert "expected a Call-ID" in problem_of(register_options={"params": {"call_id": "a b"}})
 
 
@@ -194,6 +195,19 @@ def test_row_66_uri_with_name(text: str) -> None:
     assert Config(uri=text, display_name="Bob").display_name == "Bob"
 
 
+def test_row_66_uri_as_an_object() -> None:
+    assert Config(uri=ALICE).uri == ALICE
+    assert Config(registrar=URI(scheme="sip", host="example.com")).registrar_server == URI(
+        scheme="sip", host="example.com"
+    )
+    params = RegisterParams(cseq=5)
+    assert Config(register_params=params).register_params is params
+    assert Config(register_params={"to_uri": ALICE, "call_id": None}).register_params == RegisterParams(to_uri=ALICE)
+    assert Config(ws_servers=[EDGE]).ws_servers == (EDGE,)
+    server = IceServer(("turn:t",))
+    assert Config(turn_servers=server).turn_servers == (server,)
+
+
 def test_row_66_name_with_escapes() -> None:
     assert Config(uri='"A \\"B\\" ¶" <sip:alice@example.com>').display_name == 'A "B" ¶'
 
@@ -219,10 +233,13 @@ def test_row_66_user_in_another_script() -> None:
         "alice@example.com?Subject=x",
         "sip:",
         "<sip:alice@example.com",
+        '"Alice" x <sip:alice@example.com>',
+        '"Alice <sip:alice@example.com>',
+        5,
         "alice\r\n@example.com",
     ],
 )
-def test_row_66_bad_uri(text: str) -> None:
+def test_row_66_bad_uri(text: object) -> None:
     assert problem_of(uri=text).startswith("uri: expected a SIP URI with a user")
 
 
@@ -625,6 +642,8 @@ def test_row_97_user_agent_string(key: str, value: str) -> None:
 def test_row_100_contact(key: str, value: str) -> None:
     config = Config(**{key: value})
     assert value in (config.contact_name, config.contact_transport)
+    for wrong in ("a@b", "a\n", 5):
+        assert problem_of(**{key: wrong}).startswith(f"{key}: expected a ")
 
 
 def test_row_100_extra_supported() -> None:
@@ -635,7 +654,8 @@ def test_row_100_extra_supported() -> None:
 def test_row_100_preloaded_route_set() -> None:
     config = Config(preloadedRouteSet=["<sip:p1.example.com;lr>", "sip:p2.example.com;lr"])
     assert config.preloaded_route_set == ("<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>")
-    assert "preloaded_route_set: expected a route" in problem_of(preloaded_route_set="http://x")
+    for wrong in ("http://x", "tel:+1555", "<sip:", "x", 5):
+        assert "preloaded_route_set: expected a route" in problem_of(preloaded_route_set=wrong)
 
 
 @pytest.mark.parametrize(
