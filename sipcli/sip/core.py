@@ -13,7 +13,6 @@ from sipcli.sip.events import (
     Connected,
     CredentialsRequired,
     Disconnected,
-    Event,
     Output,
     TransactionCreated,
     TransactionDestroyed,
@@ -23,7 +22,7 @@ from sipcli.sip.flow import FlowControl, OptionsPing
 from sipcli.sip.headers import NameAddr
 from sipcli.sip.identity import Hop, Identity
 from sipcli.sip.ids import Ids
-from sipcli.sip.message import FramingError, Request, parse, serialize
+from sipcli.sip.message import FramingError, Request, Response, parse, serialize
 from sipcli.sip.registration import Registration
 from sipcli.sip.request_builder import Draft, RequestBuilder, RequestParams
 from sipcli.sip.settings import Server, Settings
@@ -41,7 +40,7 @@ from sipcli.sip.transaction import (
     TransportFailed,
 )
 from sipcli.sip.uri import URI, AnyURI
-from sipcli.sip.user_agent_client import Authentication, UserAgentClient
+from sipcli.sip.user_agent_client import Authentication, ClientEvent, UserAgentClient
 from sipcli.sip.user_agent_server import UserAgentServer
 
 __all__ = ["RequestParams", "UserAgentCore"]
@@ -90,9 +89,10 @@ class UserAgentCore:
             ids,
             self._transactions,
             ClientAuthentication(settings, self._identity, ids),
+            self._transmit,
             self._identity.hop(0, _first_server(settings)),
         )
-        self._server = UserAgentServer(settings, ids, self._identity, self._builder, self._transactions)
+        self._server = UserAgentServer(settings, ids, self._identity, self._builder, self._transactions, self._transmit)
         self._registration = Registration(
             settings, self._identity, self._builder, ids, self._send_register, recover=recover
         )
@@ -385,9 +385,11 @@ class UserAgentCore:
                             self._take_connection(now)
                         elif isinstance(output, Disconnected):
                             self._take_disconnection(output, now)
-            elif news := self._client.outputs() or self._server.outputs() or self._registration.outputs():
-                for item in news:
-                    self._take_news(item, now)
+            elif client_events := self._client.outputs():
+                for event in client_events:
+                    self._take_client_event(event, now)
+            elif events := self._server.outputs() or self._registration.outputs():
+                self._outputs += events
             elif self._phase is _Phase.STOPPING and self._is_quiet():
                 self._close(now)
             else:
@@ -396,7 +398,7 @@ class UserAgentCore:
     def _take_effect(self, effect: Effect, now: float) -> None:
         match effect:
             case Send(flow, message):
-                self._outputs.append(Transmit(flow, serialize(message)))
+                self._transmit(flow, message)
             case ResponseReceived(key, response):
                 self._client.response_received(key, response, now)
             case TimedOut(key):
@@ -412,15 +414,15 @@ class UserAgentCore:
             case AckReceived():
                 pass  # no INVITE is accepted here, so there is no 2xx to stop resending
 
-    def _take_news(self, item: Send | Event, now: float) -> None:
-        if isinstance(item, Send):
-            self._outputs.append(Transmit(item.flow, serialize(item.message)))
-        elif getattr(item, "id", None) == self._registration.request_id is not None and not isinstance(
-            item, CredentialsRequired
-        ):
-            self._registration.take(item, now)
+    def _transmit(self, flow: int, message: Request | Response) -> None:
+        self._outputs.append(Transmit(flow, serialize(message)))
+
+    def _take_client_event(self, event: ClientEvent, now: float) -> None:
+        # What becomes of a REGISTER is the registration's affair; only the user knows the password.
+        if event.id == self._registration.request_id and not isinstance(event, CredentialsRequired):
+            self._registration.take(event, now)
         else:
-            self._outputs.append(item)
+            self._outputs.append(event)
 
     def _take_connection(self, now: float) -> None:
         flow, server = self._flow.current, self._flow.server
@@ -447,8 +449,8 @@ class UserAgentCore:
         # A REGISTER that was out has failed before the registration hears that the flow is gone.
         for effect in self._transactions.effects():
             self._take_effect(effect, now)
-        for item in [*self._client.outputs(), *self._server.outputs()]:
-            self._take_news(item, now)
+        for event in self._client.outputs():
+            self._take_client_event(event, now)
 
     # Stopping
 

@@ -26,6 +26,7 @@ from sipcli.sip.lease import LEAST_LEASE, backoff, granted_expiry, refresh_delay
 from sipcli.sip.message import Request, Response
 from sipcli.sip.request_builder import Draft, RequestBuilder, split_header
 from sipcli.sip.settings import Settings
+from sipcli.sip.user_agent_client import ClientEvent
 
 __all__ = ["MAX_REGISTERS", "TRANSITIONS", "Input", "Registration", "Send", "State"]
 
@@ -229,7 +230,7 @@ class Registration:
                 del self._deadlines[timer]
                 self._process(timer, now, _NOTHING)
 
-    def take(self, event: Event, now: float) -> None:
+    def take(self, event: ClientEvent, now: float) -> None:
         """Take an event of the REGISTER that is out."""
         match event:
             case RequestSent(request=request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -12,7 +13,6 @@ from sipcli.sip.errors import LocalProtocolError, ParseError
 from sipcli.sip.events import (
     Cause,
     CredentialsRequired,
-    Event,
     RequestAccepted,
     RequestCancelled,
     RequestFailed,
@@ -28,10 +28,22 @@ from sipcli.sip.redirection import TargetSet
 from sipcli.sip.request_builder import Draft
 from sipcli.sip.settings import Settings
 from sipcli.sip.timers import Timers
-from sipcli.sip.transaction import Send, TransactionLayer
+from sipcli.sip.transaction import TransactionLayer
 from sipcli.sip.uri import URI, AnyURI
 
-__all__ = ["Authentication", "UserAgentClient"]
+__all__ = ["Authentication", "ClientEvent", "Transmitter", "UserAgentClient"]
+
+ClientEvent = (
+    RequestSent
+    | RequestProgress
+    | RequestAccepted
+    | RequestRejected
+    | RequestFailed
+    | RequestCancelled
+    | CredentialsRequired
+)
+Transmitter = Callable[[int, Request], None]
+"""Sends a request on a flow outside any transaction: the ACK for a 2xx."""
 
 # Answers to challenges in one request, stale ones and redirected targets included.
 MAX_AUTHENTICATIONS = 4
@@ -111,6 +123,7 @@ class UserAgentClient:
         "_serial",
         "_timers",
         "_transactions",
+        "_transmit",
     )
 
     def __init__(
@@ -120,9 +133,11 @@ class UserAgentClient:
         ids: Ids,
         transactions: TransactionLayer,
         authentication: ClientAuthentication,
+        transmit: Transmitter,
         preview: Hop,
     ) -> None:
         """``preview`` is what requests are built for while there is no flow."""
+        self._transmit = transmit
         self._redirects = settings.follow_redirects
         self._timers = timers
         self._ids = ids
@@ -139,12 +154,12 @@ class UserAgentClient:
         self._expiries: dict[int, float] = {}
         # Dialogs that end with the BYE now under way.
         self._leaving: set[DialogId] = set()
-        self._outputs: list[Send | Event] = []
+        self._outputs: list[ClientEvent] = []
 
     # What the core asks
 
-    def outputs(self) -> list[Send | Event]:
-        """Return what is to be sent outside transactions, and the events, in order."""
+    def outputs(self) -> list[ClientEvent]:
+        """Return the events since the last call, in order."""
         outputs, self._outputs = self._outputs, []
         return outputs
 
@@ -472,7 +487,7 @@ class UserAgentClient:
         if exchange.key is not None:
             self._by_key.pop(exchange.key, None)
 
-    def _publish(self, exchange: _Exchange, event: Event) -> None:
+    def _publish(self, exchange: _Exchange, event: ClientEvent) -> None:
         if exchange.published:
             self._outputs.append(event)
 
@@ -493,11 +508,11 @@ class UserAgentClient:
         if hop is None:
             return
         if ack is not None:
-            self._outputs.append(Send(hop.flow, ack))
+            self._transmit(hop.flow, ack)
             return
         ack = dialog.build_ack(invite, f"{hop.via}{self._ids.branch()}{hop.via_params}")
         exchange.acknowledged[dialog.id] = ack
-        self._outputs.append(Send(hop.flow, ack))
+        self._transmit(hop.flow, ack)
         if exchange.state is not _State.ACCEPTED:
             self._expiries.pop(exchange.id, None)
             if exchange.cancellation is None:

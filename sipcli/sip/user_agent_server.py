@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from heapq import heappop, heappush
@@ -23,9 +23,12 @@ from sipcli.sip.inspection import Inspector
 from sipcli.sip.message import Request, Response, build_response
 from sipcli.sip.request_builder import ACCEPTED_TYPES, RequestBuilder, split_header
 from sipcli.sip.settings import Settings
-from sipcli.sip.transaction import Send, TransactionLayer
+from sipcli.sip.transaction import TransactionLayer
 
-__all__ = ["ANSWER_TIMEOUT", "UserAgentServer"]
+__all__ = ["ANSWER_TIMEOUT", "Transmitter", "UserAgentServer"]
+
+Transmitter = Callable[[int, Response], None]
+"""Sends a response on a flow outside any transaction."""
 
 # How long the application has for a MESSAGE or REFER, in seconds. After it the core answers by itself, well before
 # the sender's timer F, because a non-INVITE request has no provisional response to wait with (RFC 4320).
@@ -72,6 +75,7 @@ class UserAgentServer:
         "_pending",
         "_settings",
         "_transactions",
+        "_transmit",
     )
 
     def __init__(
@@ -81,7 +85,9 @@ class UserAgentServer:
         identity: Identity,
         builder: RequestBuilder,
         transactions: TransactionLayer,
+        transmit: Transmitter,
     ) -> None:
+        self._transmit = transmit
         self._settings = settings
         self._ids = ids
         self._identity = identity
@@ -91,12 +97,12 @@ class UserAgentServer:
         self._pending: dict[int, _Pending] = {}
         self._by_key: dict[str, _Pending] = {}
         self._deadlines: list[tuple[float, int]] = []
-        self._outputs: list[Send | Event] = []
+        self._outputs: list[Event] = []
 
     # What the core asks
 
-    def outputs(self) -> list[Send | Event]:
-        """Return what is to be sent outside transactions, and the events, in order."""
+    def outputs(self) -> list[Event]:
+        """Return the events since the last call, in order."""
         outputs, self._outputs = self._outputs, []
         return outputs
 
@@ -303,7 +309,7 @@ class UserAgentServer:
     def _answer_statelessly(self, request: Request, hop: Hop, status: int, reason: str | None = None) -> None:
         """Answer without a transaction (§8.2.7), since there may be nothing to know a retransmission by."""
         if request.get("via") is not None:
-            self._outputs.append(Send(hop.flow, self._build(request, status, self._ids.tag(), reason)))
+            self._transmit(hop.flow, self._build(request, status, self._ids.tag(), reason))
 
     def _build(
         self,
