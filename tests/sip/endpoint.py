@@ -116,6 +116,10 @@ class Endpoint:
                 case _:
                     self.events.append(output)
 
+    def registered(self) -> bool:
+        """Return whether she says that she is registered."""
+        return self.core.registered
+
     def requests(self, method: str | None = None) -> list[Request]:
         """Return the requests sent, of one method or all."""
         return [
