@@ -206,6 +206,7 @@ class UserAgentCore:
             return
         self._flow.start(now)
         self._phase = _Phase.RUNNING
+        self._registration.start()
         self._settle(now)
 
     def stop(self, now: float) -> None:

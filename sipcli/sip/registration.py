@@ -114,6 +114,7 @@ class Registration:
         "_not_before",
         "_outputs",
         "_recover",
+        "_resumed",
         "_send",
         "_sent_at",
         "_settings",
@@ -139,6 +140,7 @@ class Registration:
         self._expires = settings.register_expires
         self._extra_headers: tuple[str, ...] = ()
         self._wanted = settings.register and settings.uri is not None
+        self._resumed = False
         self._has_flow = False
         self._commands: deque[_Command] = deque()
         self._command = _Command(Input.REGISTER)
@@ -190,9 +192,13 @@ class Registration:
         self._wanted = False
         self._enqueue(_Command(Input.UNREGISTER, tuple(extra_headers), all), now)
 
+    def start(self) -> None:
+        """Want again what was wanted before a stop."""
+        self._wanted, self._resumed = self._wanted or self._resumed, False
+
     def stop(self, now: float) -> None:
         """Remove the binding if there is one, or leave it if the settings say so; register no more."""
-        self._wanted = False
+        self._wanted, self._resumed = False, self._wanted or self._resumed
         self._commands = deque(command for command in self._commands if command.input is Input.UNREGISTER)
         self._deadlines.pop(Input.AGAIN, None)
         self._enqueue(_Command(Input.REMOVE if self._settings.graceful_shutdown else Input.LEAVE), now)
