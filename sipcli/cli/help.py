@@ -80,7 +80,7 @@ def short_help_of(group: click.Group, ctx: click.Context, name: str) -> str:
     if name in known:
         return known[name]
     command = group.get_command(ctx, name)
-    return "" if command is None else command.get_short_help_str(80)
+    return "" if command is None else command.get_short_help_str(200)
 
 
 def most_used() -> list[Flag]:

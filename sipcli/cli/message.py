@@ -40,5 +40,8 @@ async def command(run: Run, target: str, body: str | None, content_type: str | N
     await run.read_password_line(config)
     content = await body_argument(body, content_type)
     async with run.user_agent(config) as ua:
-        context = ua.message(target, content.data, content_type=content.content_type, extra_headers=run.headers)
+        try:
+            context = ua.message(target, content.data, content_type=content.content_type, extra_headers=run.headers)
+        except ValueError as error:
+            return Outcome.usage(str(error))
         return await exchange(run, context)

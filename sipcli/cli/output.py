@@ -198,6 +198,7 @@ class Output:
         self.colour_err = colour_allowed(self.stderr, environ, no_color=no_color)
         self.closed = False
         """Whether the reader of standard output has gone: nothing more is written to it."""
+        self._transient = False
         self.on_closed: Callable[[], None] | None = None
         """Called once when the reader of standard output has gone."""
 
@@ -258,6 +259,20 @@ class Output:
         for hint in outcome.hints:
             self._write_err("  " + escape(hint))
 
+    def show_transient(self, text: str) -> None:
+        """Write a line to a terminal that the next output replaces."""
+        columns = os.get_terminal_size(self.stderr.fileno()).columns
+        self._transient = True
+        self.stderr.write("\r\x1b[K" + escape(text)[: columns - 1])
+        self.stderr.flush()
+
+    def clear_transient(self) -> None:
+        """Take that line away, before something else is written to the terminal."""
+        if self._transient:
+            self._transient = False
+            self.stderr.write("\r\x1b[K")
+            self.stderr.flush()
+
     @staticmethod
     def _headline(outcome: Outcome) -> str:
         parts = []
@@ -283,6 +298,7 @@ class Output:
     def _write_out(self, text: str) -> None:
         if self.closed:
             return
+        self.clear_transient()
         try:
             self.stdout.write(text)
             self.stdout.flush()
@@ -301,6 +317,7 @@ class Output:
             self.close()
 
     def _write_err(self, text: str) -> None:
+        self.clear_transient()
         try:
             self.stderr.write(text + "\n")
             self.stderr.flush()

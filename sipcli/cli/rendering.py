@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sipcli.cli.output import Output
+from sipcli.cli.progress import Progress
 from sipcli.sip.errors import ParseError
 from sipcli.sip.events import (
     Cause,
@@ -65,6 +66,7 @@ class Renderer:
 
     def __init__(self, output: Output, *, recover: bool) -> None:
         self._output = output
+        self._progress = Progress(output)
         self._talk = 0 if recover else 1
         self._requests: dict[int, Request] = {}
         self._calls = 0
@@ -75,6 +77,7 @@ class Renderer:
     def event(self, event: Event) -> None:
         """Say one event of the core."""
         output = self._output
+        self._say_what_is_awaited(event)
         match event:
             case Connecting():
                 output.event("transport.connecting", url=event.url, attempt=event.attempt)
@@ -137,6 +140,30 @@ class Renderer:
                 output.event("refer.received", refer_to=event.request.get("Refer-To"), **message_fields(event.request))
             case TransactionCreated() | TransactionDestroyed():
                 self._transaction(event)
+
+    def done(self) -> None:
+        """Say nothing more of what is awaited: the user agent has stopped."""
+        self._progress.done()
+
+    def _say_what_is_awaited(self, event: Event) -> None:
+        match event:
+            case Connecting():
+                self._progress.wait_for(f"connecting to {event.url}")
+            case RequestSent():
+                self._progress.wait_for(f"waiting for an answer to {event.request.method}")
+            case RequestProgress():
+                self._progress.wait_for(f"{event.response.status} {event.response.reason}")
+            case (
+                Connected()
+                | Disconnected()
+                | Registered()
+                | Unregistered()
+                | RegistrationFailed()
+                | CredentialsRequired()
+            ):
+                self._progress.done()
+            case RequestAccepted() | RequestRejected() | RequestFailed():
+                self._progress.done()
 
     def _say_disconnected(self, event: Disconnected) -> None:
         if event.clean and event.will_retry_in is None:

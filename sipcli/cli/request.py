@@ -64,12 +64,15 @@ async def command(
         given["route_set"] = route_set
     has_body = body is not None or body_file is not None or content_type is not None
     async with run.user_agent(config) as ua:
-        context = ua.request(
-            method,
-            target,
-            body=content.data,
-            content_type=content.content_type if has_body else None,
-            extra_headers=run.headers,
-            **given,
-        )
+        try:
+            context = ua.request(
+                method,
+                target,
+                body=content.data,
+                content_type=content.content_type if has_body else None,
+                extra_headers=run.headers,
+                **given,
+            )
+        except ValueError as error:
+            return Outcome.usage(str(error))
         return await exchange(run, context, include=include)

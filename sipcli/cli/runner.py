@@ -128,7 +128,7 @@ class Run:
         """Run a command's callback to its outcome, whatever it raises."""
         try:
             if inspect.iscoroutinefunction(callback):
-                from sipcli.cli.session import drive
+                from sipcli.cli.driver import drive
 
                 outcome = drive(self, callback(self, **parameters))
             else:

@@ -42,6 +42,7 @@ def _plain(output: Output, config: Config) -> TraceSink:
     sink = text_sink(output.stderr, config.show_secrets)
 
     def write(record: TraceRecord) -> None:
+        output.clear_transient()
         try:
             sink(record)
         except BrokenPipeError:
@@ -61,6 +62,7 @@ def _coloured(output: Output, show_secrets: bool) -> TraceSink:
     lexer, formatter = SipLexer(stripnl=False), TerminalFormatter()
 
     def sink(record: TraceRecord) -> None:
+        output.clear_transient()
         output.stderr.write(highlight(as_text(record, show_secrets), lexer, formatter))
         output.stderr.flush()
 
