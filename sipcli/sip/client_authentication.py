@@ -68,4 +68,5 @@ class ClientAuthentication:
 
     def succeeded(self, response: Response) -> None:
         """Take note of a 2xx."""
-        self._digest.authenticated(response)
+        if self._credentials is not None:
+            self._digest.authenticated(response)

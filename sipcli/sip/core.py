@@ -397,21 +397,22 @@ class UserAgentCore:
                 return
 
     def _take_effect(self, effect: Effect, now: float) -> None:
+        # The common ones first, and without taking them apart: this runs four times a request.
         match effect:
-            case Send(flow, message):
-                self._transmit(flow, message)
-            case ResponseReceived(key, response):
-                self._client.response_received(key, response, now)
-            case TimedOut(key):
-                self._client.timed_out(key)
-            case TransportFailed(key):
-                self._client.transport_failed(key)
-            case Created(key):
-                self._outputs.append(TransactionCreated(key))
-            case Terminated(key):
-                self._client.terminated(key)
-                self._server.terminated(key)
-                self._outputs.append(TransactionDestroyed(key))
+            case Send():
+                self._transmit(effect.flow, effect.message)
+            case Created():
+                self._outputs.append(TransactionCreated(effect.key))
+            case ResponseReceived():
+                self._client.response_received(effect.key, effect.response, now)
+            case Terminated():
+                self._client.terminated(effect.key)
+                self._server.terminated(effect.key)
+                self._outputs.append(TransactionDestroyed(effect.key))
+            case TimedOut():
+                self._client.timed_out(effect.key)
+            case TransportFailed():
+                self._client.transport_failed(effect.key)
             case AckReceived():
                 pass  # no INVITE is accepted here, so there is no 2xx to stop resending
 

@@ -8,7 +8,9 @@ __all__ = ["Ids"]
 
 # RFC 3261 §8.1.1.7: every branch of an RFC 3261 client begins with this.
 MAGIC_COOKIE = "z9hG4bK"
-_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+_ALPHABET = b"0123456789abcdefghijklmnopqrstuv"
+# Which character an octet stands for: its low five bits say.
+_CHARACTERS = bytes([_ALPHABET[octet & 31] for octet in range(256)])
 
 
 class Ids:
@@ -21,7 +23,7 @@ class Ids:
 
     def token(self, length: int) -> str:
         """Return ``length`` characters of base 32: five bits of chance each."""
-        return "".join([_ALPHABET[octet & 31] for octet in self._random_bytes(length)])
+        return self._random_bytes(length).translate(_CHARACTERS).decode()
 
     def branch(self) -> str:
         """Return a Via branch (§8.1.1.7)."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sipcli import __version__
+from sipcli.sip.grammar import Params
 from sipcli.sip.headers import NameAddr
 from sipcli.sip.identity import Hop, Identity
 from sipcli.sip.ids import Ids
@@ -45,6 +46,9 @@ class RequestParams:
     from_tag: str | None = None
     call_id: str | None = None
     cseq: int | None = None
+
+
+_USUAL = RequestParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,16 @@ def user_agent(settings: Settings) -> str:
 class RequestBuilder:
     """Builds drafts for one user agent."""
 
-    __slots__ = ("_identity", "_ids", "_settings", "_user_agent", "allow")
+    __slots__ = ("_address", "_identity", "_ids", "_settings", "_supported", "_user_agent", "allow")
 
     def __init__(self, settings: Settings, identity: Identity, ids: Ids) -> None:
         self._settings = settings
         self._identity = identity
         self._ids = ids
-        self._user_agent = user_agent(settings)
+        self._user_agent = ("User-Agent", user_agent(settings))
+        self._address = str(identity.address)
+        # Without and with a GRUU.
+        self._supported = [", ".join(supported_tags(settings, gruu=gruu)) for gruu in (False, True)]
         methods = ["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS"]
         if settings.allow_out_of_dialog_refers:
             methods.append("REFER")
@@ -129,7 +136,7 @@ class RequestBuilder:
         params: RequestParams | None = None,
     ) -> Draft:
         """Return the draft of a request to ``target``; ValueError for what cannot stand in a message."""
-        params = params or RequestParams()
+        params = params or _USUAL
         own: list[tuple[str, str]] = []
         if method in _WITH_CONTACT:
             own.append(("Contact", self._identity.dialog_contact()))
@@ -155,11 +162,11 @@ class RequestBuilder:
 
     def supported(self) -> str:
         """Return the Supported of everything but REGISTER."""
-        return ", ".join(supported_tags(self._settings, gruu=self._identity.gruu is not None))
+        return self._supported[self._identity.gruu is not None]
 
     def response_headers(self) -> Headers:
         """Return what every answer of ours carries."""
-        return (("User-Agent", self._user_agent),)
+        return (self._user_agent,)
 
     def _assemble(
         self,
@@ -183,7 +190,7 @@ class RequestBuilder:
             ("From", self._from(params)),
             ("Call-ID", params.call_id or self._identity.call_id()),
         ]
-        tail = [*own, ("User-Agent", self._user_agent)]
+        tail = [*own, self._user_agent]
         if extra_headers:
             extra = [split_header(text) for text in extra_headers]
             replaced = _REPLACEABLE.intersection([header_key(name) for name, _ in extra])
@@ -200,14 +207,13 @@ class RequestBuilder:
         )
 
     def _from(self, params: RequestParams) -> str:
+        if params.from_uri is None and params.from_display_name is None and params.from_tag is None:
+            return f"{self._address};tag={self._ids.tag()}"
         address = self._identity.address
-        if params.from_uri is not None or params.from_display_name is not None:
-            name = address.display_name if params.from_display_name is None else params.from_display_name or None
-            uri = params.from_uri or address.uri
-            address = NameAddr(name, uri if not isinstance(uri, str) else _sip_uri(uri))
-        if params.from_tag is None:
-            return f"{address};tag={self._ids.tag()}"
-        return str(replace(address, params=address.params.with_param("tag", params.from_tag)))
+        name = address.display_name if params.from_display_name is None else params.from_display_name or None
+        uri = params.from_uri or address.uri
+        tag = self._ids.tag() if params.from_tag is None else params.from_tag
+        return str(NameAddr(name, uri if not isinstance(uri, str) else _sip_uri(uri), Params([("tag", tag)])))
 
 
 def _to(target: NameAddr, params: RequestParams) -> NameAddr:

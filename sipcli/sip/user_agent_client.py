@@ -304,16 +304,20 @@ class UserAgentClient:
             return False
         try:
             via, cseq, call_id = response.via, response.cseq, response.call_id
-            if via is None or cseq is None or via.branch is None or len(response.vias) != 1:
+            if via is None or cseq is None or via.branch is None or response.get("To") is None:
                 return False
-            if response.from_ is None or response.to is None:
+            values = response.get_all("Via")
+            if len(values) > 1 or ("," in values[0] and len(response.vias) > 1):
                 return False
+            exchange = self._by_key.get(via.branch + cseq.method)
+            if exchange is None or exchange.request is None:
+                return True
+            if call_id != exchange.request.call_id or cseq.number != exchange.draft.cseq:
+                return False
+            # Nearly always it comes back as it went; then there is nothing to parse.
+            return response.get("From") == exchange.request.get("From") or response.from_ is not None
         except ParseError:
             return False
-        exchange = self._by_key.get(via.branch + cseq.method)
-        if exchange is None or exchange.request is None:
-            return True
-        return call_id == exchange.request.call_id and cseq.number == exchange.draft.cseq
 
     def response_received(self, key: str, response: Response, now: float) -> None:
         """Take a response that a transaction passes up."""
