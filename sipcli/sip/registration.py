@@ -19,6 +19,7 @@ from sipcli.sip.events import (
     RequestSent,
     Unregistered,
 )
+from sipcli.sip.exchange import ClientEvent
 from sipcli.sip.headers import NameAddr
 from sipcli.sip.identity import Identity
 from sipcli.sip.ids import Ids
@@ -26,7 +27,6 @@ from sipcli.sip.lease import LEAST_LEASE, backoff, granted_expiry, refresh_delay
 from sipcli.sip.message import Request, Response
 from sipcli.sip.request_builder import Draft, RequestBuilder, split_header
 from sipcli.sip.settings import Settings
-from sipcli.sip.user_agent_client import ClientEvent
 
 __all__ = ["MAX_REGISTERS", "TRANSITIONS", "Input", "Registration", "Send", "State"]
 

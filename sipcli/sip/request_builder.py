@@ -25,7 +25,7 @@ ACCEPTED_TYPES = "application/sdp, application/dtmf-relay, text/plain"
 # RFC 3261 §8.1.1.8: those that can make a dialog, or refresh its target.
 _WITH_CONTACT = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY", "UPDATE"})
 # Header fields of ours that one among the extra header fields replaces: they may occur only once.
-_REPLACEABLE = frozenset({"max-forwards", "contact", "accept", "content-type", "user-agent"})
+_REPLACEABLE = frozenset({"max-forwards", "accept", "content-type", "user-agent"})
 # RFC 3261 §8.1.1.5.
 _MAX_CSEQ = 2**31 - 1
 

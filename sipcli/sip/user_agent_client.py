@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 
+from sipcli.sip.cancellation import Cancellation, build_cancel, build_reason
 from sipcli.sip.client_authentication import ClientAuthentication
 from sipcli.sip.dialog import Dialog, DialogId
 from sipcli.sip.digest import Credentials
@@ -20,10 +19,10 @@ from sipcli.sip.events import (
     RequestRejected,
     RequestSent,
 )
-from sipcli.sip.grammar import quote
+from sipcli.sip.exchange import Authentication, ClientEvent, Exchange, State
 from sipcli.sip.identity import Hop
 from sipcli.sip.ids import Ids
-from sipcli.sip.message import REASON_PHRASES, Request, Response
+from sipcli.sip.message import Request, Response
 from sipcli.sip.redirection import TargetSet
 from sipcli.sip.request_builder import Draft
 from sipcli.sip.settings import Settings
@@ -31,78 +30,13 @@ from sipcli.sip.timers import Timers
 from sipcli.sip.transaction import TransactionLayer
 from sipcli.sip.uri import URI, AnyURI
 
-__all__ = ["Authentication", "ClientEvent", "Transmitter", "UserAgentClient"]
+__all__ = ["MAX_AUTHENTICATIONS", "Transmitter", "UserAgentClient"]
 
-ClientEvent = (
-    RequestSent
-    | RequestProgress
-    | RequestAccepted
-    | RequestRejected
-    | RequestFailed
-    | RequestCancelled
-    | CredentialsRequired
-)
 Transmitter = Callable[[int, Request], None]
 """Sends a request on a flow outside any transaction: the ACK for a 2xx."""
 
 # Answers to challenges in one request, stale ones and redirected targets included.
 MAX_AUTHENTICATIONS = 4
-
-
-class Authentication(Enum):
-    """Whether a challenge to a request is answered."""
-
-    ASK = auto()
-    """With the secret of the settings, else with one that the application is asked for."""
-    KNOWN = auto()
-    """With a secret that is known; nobody is asked."""
-    NEVER = auto()
-
-
-class _State(Enum):
-    WAITING = auto()
-    """For a flow."""
-    CALLING = auto()
-    """Sent; no answer yet."""
-    PROCEEDING = auto()
-    """A provisional response has come."""
-    CHALLENGED = auto()
-    """Waiting for the secret."""
-    ACCEPTED = auto()
-    """An INVITE after its 2xx: more may come until timer M."""
-
-
-@dataclass(slots=True)
-class _Cancellation:
-    """What was asked for; ``sent`` once the CANCEL went out, which needs a provisional response (§9.1)."""
-
-    reason: str
-    sent: bool = False
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """One request and its repetitions, until its final response."""
-
-    id: int
-    draft: Draft
-    uri: AnyURI
-    authentication: Authentication
-    published: bool
-    budget: int
-    """How often it may still be sent."""
-    targets: TargetSet | None
-    state: _State = _State.WAITING
-    request: Request | None = None
-    key: str | None = None
-    authentications: int = 0
-    challenge: Response | None = None
-    """The 401 or 407 that waits for the secret."""
-    cancellation: _Cancellation | None = None
-    acknowledged: dict[DialogId, Request] = field(default_factory=dict)
-    """The ACKs of the dialogs that an INVITE made."""
-    ends: DialogId | None = None
-    """The dialog that a BYE ends."""
 
 
 class UserAgentClient:
@@ -147,8 +81,8 @@ class UserAgentClient:
         self._preview = preview
         self._hop: Hop | None = None
         self._serial = 0
-        self._exchanges: dict[int, _Exchange] = {}
-        self._by_key: dict[str, _Exchange] = {}
+        self._exchanges: dict[int, Exchange] = {}
+        self._by_key: dict[str, Exchange] = {}
         # Waiting for a flow, or for the answer to a CANCEL: each for as long as a transaction, so the first of the
         # dict is always the earliest.
         self._expiries: dict[int, float] = {}
@@ -215,7 +149,7 @@ class UserAgentClient:
             targets = TargetSet(uri if isinstance(uri, URI) else None, redirects, secure=self._secure)
         if budget is None:
             budget = 1 + MAX_AUTHENTICATIONS + redirects
-        exchange = _Exchange(self.new_id(), draft, uri, authentication, published, budget, targets, ends=ends)
+        exchange = Exchange(self.new_id(), draft, uri, authentication, published, budget, targets, ends=ends)
         if self._hop is None:
             exchange.request = draft.build(self._preview, self._ids.branch())
         self._exchanges[exchange.id] = exchange
@@ -232,21 +166,19 @@ class UserAgentClient:
         Raises ValueError for a status code that is not from 200 to 699, LocalProtocolError for another method, for a
         request that has ended and for a second call.
         """
-        if status_code is not None and not 200 <= status_code <= 699:
-            raise ValueError(f"status_code: expected 200 to 699, got: {status_code}")
-        reason = _reason(status_code, reason_phrase)
+        reason = build_reason(status_code, reason_phrase)
         exchange = self._exchange(request_id)
         if exchange.draft.method != "INVITE":
             raise LocalProtocolError(f"only an INVITE can be cancelled, this is: {exchange.draft.method}")
-        if exchange.state is _State.ACCEPTED:
+        if exchange.state is State.ACCEPTED:
             raise LocalProtocolError("the INVITE has been accepted, there is nothing to cancel")
         if exchange.cancellation is not None:
             raise LocalProtocolError("the INVITE has been cancelled already")
-        exchange.cancellation = _Cancellation(reason)
+        exchange.cancellation = Cancellation(reason)
         self._publish(exchange, RequestCancelled(exchange.id))
-        if exchange.state in (_State.WAITING, _State.CHALLENGED):
+        if exchange.state in (State.WAITING, State.CHALLENGED):
             self._fail(exchange, Cause.CANCELED)
-        elif exchange.state is _State.PROCEEDING:
+        elif exchange.state is State.PROCEEDING:
             self._send_cancel(exchange, now)
 
     def provide_credentials(self, request_id: int, credentials: Credentials | None, now: float) -> None:
@@ -269,13 +201,13 @@ class UserAgentClient:
     def abandon(self) -> None:
         """End what cannot end by itself any more, because no further flow will come."""
         for exchange in [*self._exchanges.values()]:
-            if exchange.state in (_State.WAITING, _State.CHALLENGED):
+            if exchange.state in (State.WAITING, State.CHALLENGED):
                 self._fail(exchange, Cause.CONNECTION_ERROR)
 
     def cancel_all(self, now: float) -> None:
         """Cancel every INVITE that still can be."""
         for exchange in [*self._exchanges.values()]:
-            unanswered = exchange.state is not _State.ACCEPTED and exchange.cancellation is None
+            unanswered = exchange.state is not State.ACCEPTED and exchange.cancellation is None
             if exchange.draft.method == "INVITE" and unanswered:
                 self.cancel(exchange.id, now, status_code=None, reason_phrase=None)
 
@@ -288,14 +220,14 @@ class UserAgentClient:
     def send_waiting(self, now: float) -> None:
         """Send what has waited for a flow."""
         for exchange in [*self._exchanges.values()]:
-            if exchange.state is _State.WAITING:
+            if exchange.state is State.WAITING:
                 self._send(exchange, now)
 
     def flow_lost(self) -> None:
         """Send nothing until the next flow. What is under way fails through its transaction, or here."""
         self._hop = None
         for exchange in [*self._exchanges.values()]:
-            if exchange.state is _State.CHALLENGED:
+            if exchange.state is State.CHALLENGED:
                 self._fail(exchange, Cause.CONNECTION_ERROR)
 
     def accepts(self, response: Response) -> bool:
@@ -325,7 +257,7 @@ class UserAgentClient:
         if exchange is None:
             return
         if response.status < 200:
-            exchange.state = _State.PROCEEDING
+            exchange.state = State.PROCEEDING
             self._publish(exchange, RequestProgress(exchange.id, response))
             if exchange.cancellation is not None and not exchange.cancellation.sent:
                 self._send_cancel(exchange, now)
@@ -354,7 +286,7 @@ class UserAgentClient:
     def terminated(self, key: str) -> None:
         """Forget an INVITE whose transaction, which absorbs what comes after the 2xx, is over."""
         exchange = self._by_key.get(key)
-        if exchange is not None and exchange.state is _State.ACCEPTED:
+        if exchange is not None and exchange.state is State.ACCEPTED:
             self._end(exchange)
 
     def handle_timer(self, now: float) -> None:
@@ -365,7 +297,7 @@ class UserAgentClient:
                 return
             del self._expiries[request_id]
             exchange = self._exchanges[request_id]
-            if exchange.state is _State.WAITING:
+            if exchange.state is State.WAITING:
                 self._fail(exchange, Cause.CONNECTION_ERROR)
             elif exchange.key is not None:
                 # §9.1: without a final response the cancelled request is considered over after this time.
@@ -375,10 +307,10 @@ class UserAgentClient:
 
     # Sending
 
-    def _send(self, exchange: _Exchange, now: float) -> None:
+    def _send(self, exchange: Exchange, now: float) -> None:
         hop = self._hop
         if hop is None:
-            exchange.state = _State.WAITING
+            exchange.state = State.WAITING
             self._expire(exchange, now)
             return
         self._expiries.pop(exchange.id, None)
@@ -395,41 +327,30 @@ class UserAgentClient:
         if exchange.key is not None:
             self._by_key.pop(exchange.key, None)
         exchange.request = request
-        exchange.state = _State.CALLING
+        exchange.state = State.CALLING
         exchange.budget -= 1
         exchange.key = self._transactions.send_request(request, hop.flow, now, reliable=hop.reliable)
         self._by_key[exchange.key] = exchange
         self._publish(exchange, RequestSent(exchange.id, request))
 
-    def _repeat(self, exchange: _Exchange, draft: Draft, now: float) -> None:
+    def _repeat(self, exchange: Exchange, draft: Draft, now: float) -> None:
         exchange.draft = draft
         self._send(exchange, now)
 
-    def _send_cancel(self, exchange: _Exchange, now: float) -> None:
+    def _send_cancel(self, exchange: Exchange, now: float) -> None:
         cancellation, invite, hop = exchange.cancellation, exchange.request, self._hop
         assert cancellation is not None
         assert invite is not None
         if hop is None:
             return
         cancellation.sent = True
-        # §9.1: Request-URI, Call-ID, To, From, the number of CSeq, Route and the topmost Via are those of the INVITE.
-        headers = [
-            *[("Route", route) for route in invite.get_all("Route")],
-            ("Via", str(invite.via)),
-            *exchange.draft.head,
-            ("CSeq", f"{exchange.draft.cseq} CANCEL"),
-        ]
-        if cancellation.reason:
-            headers.append(("Reason", cancellation.reason))
-        headers += [("User-Agent", value) for value in invite.get_all("User-Agent")]
-        self._transactions.send_request(
-            Request("CANCEL", invite.uri_text, headers), hop.flow, now, reliable=hop.reliable
-        )
+        cancel = build_cancel(invite, cancellation.reason)
+        self._transactions.send_request(cancel, hop.flow, now, reliable=hop.reliable)
         self._expire(exchange, now)
 
     # Final responses
 
-    def _refused(self, exchange: _Exchange, response: Response, now: float) -> None:
+    def _refused(self, exchange: Exchange, response: Response, now: float) -> None:
         """Answer a challenge, follow a redirect, or pass the response up."""
         if exchange.cancellation is not None and response.status in (401, 407):
             self._fail(exchange, Cause.CANCELED)
@@ -440,20 +361,20 @@ class UserAgentClient:
         else:
             self._redirected(exchange, response, now)
 
-    def _challenged(self, exchange: _Exchange, response: Response, now: float) -> None:
+    def _challenged(self, exchange: Exchange, response: Response, now: float) -> None:
         authentication = self._authentication
         if exchange.authentication is Authentication.NEVER or exchange.authentications >= MAX_AUTHENTICATIONS:
             self._reject(exchange, response)
         elif authentication.knows_secret:
             self._answer_challenge(exchange, response, now)
         elif exchange.authentication is Authentication.ASK and (realm := authentication.realm_of(response)) is not None:
-            exchange.state = _State.CHALLENGED
+            exchange.state = State.CHALLENGED
             exchange.challenge = response
             self._publish(exchange, CredentialsRequired(exchange.id, realm, authentication.username))
         else:
             self._reject(exchange, response)
 
-    def _answer_challenge(self, exchange: _Exchange, response: Response, now: float) -> None:
+    def _answer_challenge(self, exchange: Exchange, response: Response, now: float) -> None:
         if not self._authentication.can_answer(response):
             self._authentication.refused()
             self._reject(exchange, response)
@@ -462,7 +383,7 @@ class UserAgentClient:
         exchange.challenge = response
         self._repeat(exchange, exchange.draft.next(), now)
 
-    def _redirected(self, exchange: _Exchange, response: Response, now: float) -> None:
+    def _redirected(self, exchange: Exchange, response: Response, now: float) -> None:
         target = None if exchange.targets is None else exchange.targets.next(response)
         if target is None:
             self._reject(exchange, response)
@@ -470,20 +391,20 @@ class UserAgentClient:
             exchange.uri = target
             self._repeat(exchange, exchange.draft.next(target), now)
 
-    def _reject(self, exchange: _Exchange, response: Response) -> None:
+    def _reject(self, exchange: Exchange, response: Response) -> None:
         self._end(exchange)
         self._publish(exchange, RequestRejected(exchange.id, response, Cause.of_status(response.status)))
 
-    def _fail(self, exchange: _Exchange, cause: Cause) -> None:
-        if exchange.state is not _State.ACCEPTED:
+    def _fail(self, exchange: Exchange, cause: Cause) -> None:
+        if exchange.state is not State.ACCEPTED:
             self._publish(exchange, RequestFailed(exchange.id, cause))
         self._end(exchange)
 
-    def _expire(self, exchange: _Exchange, now: float) -> None:
+    def _expire(self, exchange: Exchange, now: float) -> None:
         self._expiries.pop(exchange.id, None)
         self._expiries[exchange.id] = now + self._timers.transaction_timeout
 
-    def _end(self, exchange: _Exchange) -> None:
+    def _end(self, exchange: Exchange) -> None:
         if exchange.ends is not None:
             self._leaving.discard(exchange.ends)
         self._exchanges.pop(exchange.id, None)
@@ -491,11 +412,11 @@ class UserAgentClient:
         if exchange.key is not None:
             self._by_key.pop(exchange.key, None)
 
-    def _publish(self, exchange: _Exchange, event: ClientEvent) -> None:
+    def _publish(self, exchange: Exchange, event: ClientEvent) -> None:
         if exchange.published:
             self._outputs.append(event)
 
-    def _exchange(self, request_id: int) -> _Exchange:
+    def _exchange(self, request_id: int) -> Exchange:
         exchange = self._exchanges.get(request_id)
         if exchange is None:
             raise LocalProtocolError("the request has ended")
@@ -503,7 +424,7 @@ class UserAgentClient:
 
     # 2xx to INVITE (§13.2.2.4)
 
-    def _take_dialog(self, exchange: _Exchange, response: Response, now: float) -> None:
+    def _take_dialog(self, exchange: Exchange, response: Response, now: float) -> None:
         """Acknowledge a 2xx, also of a fork and again; end the dialog, since nothing here can use it."""
         hop, invite = self._hop, exchange.request
         assert invite is not None
@@ -517,14 +438,14 @@ class UserAgentClient:
         ack = dialog.build_ack(invite, f"{hop.via}{self._ids.branch()}{hop.via_params}")
         exchange.acknowledged[dialog.id] = ack
         self._transmit(hop.flow, ack)
-        if exchange.state is not _State.ACCEPTED:
+        if exchange.state is not State.ACCEPTED:
             self._expiries.pop(exchange.id, None)
             if exchange.cancellation is None:
                 self._publish(exchange, RequestAccepted(exchange.id, response))
             else:
                 # §9.1: the CANCEL came too late to be effective. The user wanted no call and gets none.
                 self._publish(exchange, RequestFailed(exchange.id, Cause.CANCELED))
-            exchange.state = _State.ACCEPTED
+            exchange.state = State.ACCEPTED
         self._leave(dialog, invite, now)
 
     def _leave(self, dialog: Dialog, invite: Request, now: float) -> None:
@@ -534,14 +455,3 @@ class UserAgentClient:
         )
         self._leaving.add(dialog.id)
         self.begin(draft, invite.uri, now, authentication=Authentication.KNOWN, published=False, ends=dialog.id)
-
-
-def _reason(status_code: int | None, reason_phrase: str | None) -> str:
-    """Return the Reason of a CANCEL (RFC 3326), empty when none was given."""
-    if status_code is None and not reason_phrase:
-        return ""
-    text = reason_phrase or REASON_PHRASES.get(status_code or 0, "")
-    if not text.isprintable():
-        raise ValueError(f"reason_phrase: expected printable text, got: {text!r}")
-    cause = "" if status_code is None else f";cause={status_code}"
-    return f"SIP{cause};text={quote(text)}"
