@@ -18,7 +18,8 @@ from sipcli.sip.events import (
     TransactionDestroyed,
     Transmit,
 )
-from sipcli.sip.flow import FlowControl, OptionsPing
+from sipcli.sip.exchange import Authentication, ClientEvent
+from sipcli.sip.flow import FlowControl, OptionsPing, State
 from sipcli.sip.headers import NameAddr
 from sipcli.sip.identity import Hop, Identity
 from sipcli.sip.ids import Ids
@@ -40,7 +41,7 @@ from sipcli.sip.transaction import (
     TransportFailed,
 )
 from sipcli.sip.uri import URI, AnyURI
-from sipcli.sip.user_agent_client import Authentication, ClientEvent, UserAgentClient
+from sipcli.sip.user_agent_client import UserAgentClient
 from sipcli.sip.user_agent_server import UserAgentServer
 
 __all__ = ["RequestParams", "UserAgentCore"]
@@ -114,7 +115,7 @@ class UserAgentCore:
     @property
     def stopped(self) -> bool:
         """Whether a stop is complete: the flow is closed, or there was none."""
-        return self._phase is _Phase.CLOSING and self._flow.server is None and self._flow.next_deadline() is None
+        return self._phase is _Phase.CLOSING and self._flow.state is State.STOPPED
 
     @property
     def local_identity(self) -> NameAddr:
@@ -202,8 +203,6 @@ class UserAgentCore:
 
     def start(self, now: float) -> None:
         """Connect, and register if the settings say so. Raises LocalProtocolError when no server is configured."""
-        if self._phase is _Phase.RUNNING and self._flow.server is not None:
-            return
         self._flow.start(now)
         self._phase = _Phase.RUNNING
         self._registration.start()
@@ -227,11 +226,13 @@ class UserAgentCore:
     def register(self, now: float, *, extra_headers: Sequence[str] = ()) -> None:
         """Register, after what is under way. Raises LocalProtocolError without a uri, ValueError for a bad header."""
         self._registration.register(now, extra_headers)
+        self._fail_hopeless()
         self._settle(now)
 
     def unregister(self, now: float, *, all: bool = False, extra_headers: Sequence[str] = ()) -> None:
         """Remove our binding, or with ``all`` those of all the user's agents. Raises as ``register`` does."""
         self._registration.unregister(now, all=all, extra_headers=extra_headers)
+        self._fail_hopeless()
         self._settle(now)
 
     def request(
@@ -256,6 +257,7 @@ class UserAgentCore:
         )
         self._refuse_insecure(address.uri)
         request_id = self._client.begin(draft, address.uri, now)
+        self._fail_hopeless()
         self._settle(now)
         return request_id
 
@@ -385,7 +387,7 @@ class UserAgentCore:
                         if isinstance(output, Connected):
                             self._take_connection(now)
                         elif isinstance(output, Disconnected):
-                            self._take_disconnection(output, now)
+                            self._take_disconnection(now)
             elif client_events := self._client.outputs():
                 for event in client_events:
                     self._take_client_event(event, now)
@@ -436,14 +438,19 @@ class UserAgentCore:
         self._registration.flow_connected(now)
         self._client.send_waiting(now)
 
-    def _take_disconnection(self, event: Disconnected, now: float) -> None:
+    def _take_disconnection(self, now: float) -> None:
         hop, self._hop = self._hop, None
         if hop is not None:
             self._client.flow_lost()
             self._transactions.flow_failed(hop.flow, now)
             self._settle_requests(now)
             self._registration.flow_lost(now)
-        if event.will_retry_in is None:
+        self._fail_hopeless()
+
+    def _fail_hopeless(self) -> None:
+        """End what waits for a flow that will not come: the last one has failed, or we are stopping."""
+        given_up = self._phase is not _Phase.IDLE and self._flow.state is State.STOPPED
+        if given_up or self._phase is _Phase.CLOSING:
             self._client.abandon()
             self._registration.flow_given_up()
 
@@ -464,6 +471,8 @@ class UserAgentCore:
     def _close(self, now: float) -> None:
         self._phase = _Phase.CLOSING
         self._flow.stop(now)
+        self._client.flow_lost()
+        self._fail_hopeless()
 
 
 def _first_server(settings: Settings) -> Server:

@@ -21,6 +21,7 @@ from sipcli.sip.events import (
     Disconnected,
     MessageReceived,
     Ping,
+    RegistrationFailed,
     RequestAccepted,
     RequestCancelled,
     RequestFailed,
@@ -281,6 +282,33 @@ def test_start_after_stop() -> None:
     assert len(alice.requests("REGISTER")) == 3
     alice.deliver(build_request("OPTIONS"))
     assert alice.statuses() == [200]
+
+
+def test_restart_without_a_connection_in_between() -> None:
+    """A removal that never went out is not made up for."""
+    alice = Endpoint(register=True, connect=False)
+    alice.core.start(alice.now)
+    alice.drain()
+    alice.drop()
+    stop(alice)
+    alice.connect()
+    assert [(request.get("Contact") or "")[-11:] for request in alice.requests()] == ["expires=600"]
+
+
+def test_requests_after_the_end() -> None:
+    """They fail at once: nobody has to wait for what cannot come."""
+    alice = Endpoint(recover=False)
+    alice.drop()
+    request_id = message(alice)
+    assert alice.events[-1] == RequestFailed(request_id, Cause.CONNECTION_ERROR)
+    alice.core.register(alice.now)
+    alice.drain()
+    assert alice.told(RegistrationFailed) == [RegistrationFailed(None, Cause.CONNECTION_ERROR)]
+    alice = Endpoint()
+    stop(alice)
+    request_id = message(alice)
+    assert alice.events[-1] == RequestFailed(request_id, Cause.CONNECTION_ERROR)
+    assert alice.sent == []
 
 
 # Two cores

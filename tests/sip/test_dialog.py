@@ -1,4 +1,4 @@
-"""Dialogs and route sets (RFC 3261 §12)."""
+"""Dialogs (RFC 3261 §12)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from sipcli.sip.dialog import Dialog, dialog_id_of
 from sipcli.sip.message import Request, Response
-from sipcli.sip.routing import apply_route_set
 from tests.sip.endpoint import build_request
 
 VIA = "SIP/2.0/WS alice.invalid;branch=z9hG4bKack"
@@ -98,18 +97,3 @@ def test_dialog_of_an_incoming_request() -> None:
     assert dialog_id_of(build_request("BYE", to_tag="a1")) == ("call-1", "a1", "b1")
     assert dialog_id_of(build_request("BYE")) == ("call-1", None, "b1")
     assert dialog_id_of(Request("BYE", "sip:x", [("To", "<<")])) == ("", None, None)
-
-
-@pytest.mark.parametrize(
-    ("route_set", "expected"),
-    [
-        ((), ("sip:t@x", ())),
-        (("<sip:a;lr>", "<sip:b>"), ("sip:t@x", ("<sip:a;lr>", "<sip:b>"))),
-        (("<sip:a>",), ("sip:a", ("<sip:t@x>",))),
-        (("<tel:+1>",), ("sip:t@x", ("<tel:+1>",))),
-        (("nonsense",), ("sip:t@x", ("nonsense",))),
-    ],
-)
-def test_route_sets(route_set: tuple[str, ...], expected: tuple[str, tuple[str, ...]]) -> None:
-    """Loose and strict routers, and what is neither."""
-    assert apply_route_set("sip:t@x", route_set) == expected
