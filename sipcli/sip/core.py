@@ -251,15 +251,38 @@ class UserAgentCore:
         Raises ParseError for a target that is none, ValueError for what cannot stand in a message,
         LocalProtocolError for an ACK and for ``sips:`` without a secure server.
         """
+        return self.begin_request(
+            method,
+            target,
+            now,
+            body=body,
+            content_type=content_type,
+            extra_headers=extra_headers,
+            params=params,
+        )[0]
+
+    def begin_request(
+        self,
+        method: str,
+        target: URI | NameAddr | str,
+        now: float,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        extra_headers: Sequence[str] = (),
+        params: RequestParams | None = None,
+    ) -> tuple[int, Request]:
+        """Do as ``request``; return the request as well, which may have failed already where no flow will come."""
         address = self._address(target)
         draft = self._builder.draft(
             method, address, body=body, content_type=content_type, extra_headers=extra_headers, params=params
         )
         self._refuse_insecure(address.uri)
         request_id = self._client.begin(draft, address.uri, now)
+        request = self._client.request_of(request_id)
         self._fail_hopeless()
         self._settle(now)
-        return request_id
+        return request_id, request
 
     def cancel(
         self, request_id: int, now: float, *, status_code: int | None = None, reason_phrase: str | None = None
@@ -361,11 +384,8 @@ class UserAgentCore:
     def _send_register(self, draft: Draft, now: float, budget: int) -> int:
         return self._client.begin(draft, self._identity.registrar(), now, budget=budget)
 
-    def _ping(self, flow: int, now: float) -> None:
+    def _ping(self, now: float) -> None:
         """Send an OPTIONS as keep-alive; whatever comes back shows that the flow lives."""
-        hop = self._hop
-        if hop is None or hop.flow != flow:
-            return
         target = NameAddr(None, self._identity.registrar())
         draft = self._builder.draft("OPTIONS", target)
         self._client.begin(draft, target.uri, now, authentication=Authentication.NEVER, published=False)
@@ -381,7 +401,7 @@ class UserAgentCore:
             elif flow_outputs := self._flow.outputs():
                 for output in flow_outputs:
                     if isinstance(output, OptionsPing):
-                        self._ping(output.flow, now)
+                        self._ping(now)
                     else:
                         self._outputs.append(output)
                         if isinstance(output, Connected):
@@ -430,8 +450,8 @@ class UserAgentCore:
 
     def _take_connection(self, now: float) -> None:
         flow, server = self._flow.current, self._flow.server
-        if flow is None or server is None:
-            return
+        assert flow is not None
+        assert server is not None
         self._hop = self._identity.hop(flow, server)
         self._client.flow_connected(self._hop)
         # The REGISTER goes first: some servers take nothing else from strangers.
