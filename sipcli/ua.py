@@ -408,7 +408,7 @@ class UA(Emitter):
         credentials: Credentials | None = None
         try:
             if self._authentication_factory is not None:
-                made = self._authentication_factory(self)
+                made: Any = self._authentication_factory(self)
                 credentials = await made if isinstance(made, Awaitable) else made
         finally:
             self._core.provide_credentials(request_id, credentials, self._now())

@@ -68,6 +68,8 @@ class Run:
         self.config_file = Path(config) if isinstance(config, str) else None
         self.profile = profile if isinstance(profile, str) else None
         self.password_stdin = bool(given.get("password_stdin"))
+        self.password: str | None = None
+        """From standard input, once it has been read."""
         limit = given.get("timeout", timeout)
         assert limit is None or isinstance(limit, float)
         self.timeout = limit
@@ -103,6 +105,13 @@ class Run:
                 'for good:      sipcli config init, then uri = "alice@example.com" in the file',
             )
         return config
+
+    async def read_password_line(self, config: Config) -> None:
+        """Take the first line of standard input where ``--password-stdin`` says so, before a body is read from it."""
+        if self.password_stdin and self.password is None:
+            from sipcli.cli.secrets import find_password
+
+            self.password = await find_password(config, stdin=0, warn=self.output.warning)
 
     def limit(self, seconds: float | None) -> None:
         """Set the bound of the whole command, unless ``--timeout`` was given; None for none."""
