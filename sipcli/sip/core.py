@@ -8,7 +8,7 @@ from enum import Enum, auto
 from sipcli.sip.client_authentication import ClientAuthentication
 from sipcli.sip.dialog import dialog_id_of
 from sipcli.sip.digest import Credentials
-from sipcli.sip.errors import LocalProtocolError, ParseError
+from sipcli.sip.errors import ParseError
 from sipcli.sip.events import (
     Connected,
     CredentialsRequired,
@@ -27,7 +27,6 @@ from sipcli.sip.message import FramingError, Request, Response, parse, serialize
 from sipcli.sip.registration import Registration
 from sipcli.sip.request_builder import Draft, RequestBuilder, RequestParams
 from sipcli.sip.settings import Server, Settings
-from sipcli.sip.target import parse_target
 from sipcli.sip.timers import Timers
 from sipcli.sip.transaction import (
     AckReceived,
@@ -40,7 +39,7 @@ from sipcli.sip.transaction import (
     TransactionLayer,
     TransportFailed,
 )
-from sipcli.sip.uri import URI, AnyURI
+from sipcli.sip.uri import URI
 from sipcli.sip.user_agent_client import UserAgentClient
 from sipcli.sip.user_agent_server import UserAgentServer
 
@@ -73,13 +72,11 @@ class UserAgentCore:
         "_phase",
         "_registration",
         "_server",
-        "_settings",
         "_transactions",
     )
 
     def __init__(self, settings: Settings, timers: Timers, ids: Ids, *, recover: bool = True) -> None:
         """With ``recover`` a flow or registration that is lost is made again, for ever; without, it stays lost."""
-        self._settings = settings
         self._identity = Identity(settings, ids)
         self._builder = RequestBuilder(settings, self._identity, ids)
         self._transactions = TransactionLayer(timers)
@@ -272,14 +269,15 @@ class UserAgentCore:
         extra_headers: Sequence[str] = (),
         params: RequestParams | None = None,
     ) -> tuple[int, Request]:
-        """Do as ``request``; return the request as well, which may have failed already where no flow will come."""
-        address = self._address(target)
+        """Do as ``request``; return the request too, as sent or as it will be, or would have been had there been a way.
+
+        ``outgoing`` does not have it any more when no flow will come.
+        """
+        address = self._builder.address(target)
         draft = self._builder.draft(
             method, address, body=body, content_type=content_type, extra_headers=extra_headers, params=params
         )
-        self._refuse_insecure(address.uri)
-        request_id = self._client.begin(draft, address.uri, now)
-        request = self._client.request_of(request_id)
+        request_id, request = self._client.begin(draft, address.uri, now)
         self._fail_hopeless()
         self._settle(now)
         return request_id, request
@@ -356,23 +354,6 @@ class UserAgentCore:
 
     # Requests
 
-    def _address(self, target: URI | NameAddr | str) -> NameAddr:
-        if isinstance(target, NameAddr):
-            return target
-        if isinstance(target, URI):
-            return NameAddr(None, target)
-        uri = self._settings.uri
-        domain = None if uri is None else uri.host if uri.port is None else f"{uri.host}:{uri.port}"
-        return parse_target(target, domain=domain, keep_tel=self._settings.keep_tel, keep_sips=self._settings.keep_sips)
-
-    def _refuse_insecure(self, uri: AnyURI) -> None:
-        if (
-            isinstance(uri, URI)
-            and uri.scheme == "sips"
-            and not any(server.secure for server in self._settings.ws_servers)
-        ):
-            raise LocalProtocolError("sips: needs a wss:// server, there is none")
-
     def _receive_request(self, request: Request, hop: Hop, now: float) -> None:
         if self._transactions.receive_request(request, hop.flow, now) is not None:
             return
@@ -382,7 +363,7 @@ class UserAgentCore:
         self._server.receive(request, hop, self._client.new_id(), now, in_dialog=in_dialog)
 
     def _send_register(self, draft: Draft, now: float, budget: int) -> int:
-        return self._client.begin(draft, self._identity.registrar(), now, budget=budget)
+        return self._client.begin(draft, self._identity.registrar(), now, budget=budget)[0]
 
     def _ping(self, now: float) -> None:
         """Send an OPTIONS as keep-alive; whatever comes back shows that the flow lives."""

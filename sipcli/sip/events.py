@@ -196,7 +196,11 @@ class Unregistered:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationFailed:
-    """A REGISTER failed for good, or until ``retry_after`` seconds from now."""
+    """A REGISTER failed.
+
+    ``retry_after`` is in seconds: when the next attempt will be, or, where there will be none, what the registrar's
+    Retry-After says.
+    """
 
     response: Response | None
     cause: Cause

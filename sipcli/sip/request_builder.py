@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sipcli import __version__
+from sipcli.sip.errors import LocalProtocolError
 from sipcli.sip.grammar import Params
 from sipcli.sip.headers import NameAddr
 from sipcli.sip.identity import Hop, Identity
@@ -15,6 +16,7 @@ from sipcli.sip.names import header_key
 from sipcli.sip.option_tags import supported_tags
 from sipcli.sip.routing import apply_route_set
 from sipcli.sip.settings import Settings
+from sipcli.sip.target import parse_target
 from sipcli.sip.uri import URI, AnyURI
 
 __all__ = ["ACCEPTED_TYPES", "Draft", "RequestBuilder", "RequestParams", "split_header", "user_agent"]
@@ -125,6 +127,22 @@ class RequestBuilder:
         self.allow = ", ".join(methods)
         """The methods that are answered with something else than 405."""
 
+    def address(self, target: URI | NameAddr | str) -> NameAddr:
+        """Return what a target means; a bare user name belongs to our own domain.
+
+        Raises ParseError for text that is none, LocalProtocolError for ``sips:`` when no server is secure.
+        """
+        settings = self._settings
+        if isinstance(target, str):
+            uri = settings.uri
+            domain = None if uri is None else uri.host if uri.port is None else f"{uri.host}:{uri.port}"
+            target = parse_target(target, domain=domain, keep_tel=settings.keep_tel, keep_sips=settings.keep_sips)
+        address = NameAddr(None, target) if isinstance(target, URI) else target
+        secure = isinstance(address.uri, URI) and address.uri.scheme == "sips"
+        if secure and not any(server.secure for server in settings.ws_servers):
+            raise LocalProtocolError("sips: needs a wss:// server, there is none")
+        return address
+
     def draft(
         self,
         method: str,
@@ -224,6 +242,4 @@ def _to(target: NameAddr, params: RequestParams) -> NameAddr:
 
 
 def _sip_uri(text: str) -> AnyURI:
-    from sipcli.sip.target import parse_target
-
     return parse_target(text, domain=None, keep_tel=True, keep_sips=True).uri

@@ -246,10 +246,11 @@ class TransactionLayer:
         ids = self._merge_ids
         while ids:
             merge_id, (key, until) = next(iter(ids.items()))
-            if until > now and len(ids) < _MAX_MERGE_IDS:
+            full = len(ids) >= _MAX_MERGE_IDS
+            if until > now and not full:
                 break
             del ids[merge_id]
-            if key in self._servers and len(ids) < _MAX_MERGE_IDS:
+            if key in self._servers and not full:
                 ids[merge_id] = (key, now + 64 * self._timers.T1)
 
 

@@ -134,8 +134,8 @@ class UserAgentClient:
         published: bool = True,
         budget: int | None = None,
         ends: DialogId | None = None,
-    ) -> int:
-        """Send a request, or keep it for the next flow, and return its id.
+    ) -> tuple[int, Request]:
+        """Send a request, or keep it for the next flow; return its id and the request.
 
         ``uri`` is the target that ``draft`` holds as text, ``budget`` how often the request may be sent at most,
         repetitions after challenges and redirects included; ``ends`` the dialog that is over with it. Raises
@@ -150,7 +150,8 @@ class UserAgentClient:
         if budget is None:
             budget = 1 + MAX_AUTHENTICATIONS + redirects
         exchange = Exchange(self.new_id(), draft, uri, authentication, published, budget, targets, ends=ends)
-        if self._hop is None:
+        hop = self._hop
+        if hop is None or _is_too_secure(uri, hop):
             exchange.request = draft.build(self._preview, self._ids.branch())
         self._exchanges[exchange.id] = exchange
         try:
@@ -158,7 +159,8 @@ class UserAgentClient:
         except ValueError:
             del self._exchanges[exchange.id]
             raise
-        return exchange.id
+        assert exchange.request is not None
+        return exchange.id, exchange.request
 
     def cancel(self, request_id: int, now: float, *, status_code: int | None, reason_phrase: str | None) -> None:
         """Cancel an INVITE that has no final response (§9.1); the two go into a Reason header field (RFC 3326).
@@ -299,11 +301,11 @@ class UserAgentClient:
             exchange = self._exchanges[request_id]
             if exchange.state is State.WAITING:
                 self._fail(exchange, Cause.CONNECTION_ERROR)
-            elif exchange.key is not None:
+            else:
                 # §9.1: without a final response the cancelled request is considered over after this time.
-                key = exchange.key
+                assert exchange.key is not None
                 self._fail(exchange, Cause.CANCELED)
-                self._transactions.destroy(key)
+                self._transactions.destroy(exchange.key)
 
     # Sending
 
@@ -314,7 +316,7 @@ class UserAgentClient:
             self._expire(exchange, now)
             return
         self._expiries.pop(exchange.id, None)
-        if isinstance(exchange.uri, URI) and exchange.uri.scheme == "sips" and not hop.secure:
+        if _is_too_secure(exchange.uri, hop):
             self._fail(exchange, Cause.CONNECTION_ERROR)
             return
         request = exchange.draft.build(hop, self._ids.branch())
@@ -341,8 +343,7 @@ class UserAgentClient:
         cancellation, invite, hop = exchange.cancellation, exchange.request, self._hop
         assert cancellation is not None
         assert invite is not None
-        if hop is None:
-            return
+        assert hop is not None  # a flow that is lost ends what was sent on it
         cancellation.sent = True
         cancel = build_cancel(invite, cancellation.reason)
         self._transactions.send_request(cancel, hop.flow, now, reliable=hop.reliable)
@@ -396,8 +397,7 @@ class UserAgentClient:
         self._publish(exchange, RequestRejected(exchange.id, response, Cause.of_status(response.status)))
 
     def _fail(self, exchange: Exchange, cause: Cause) -> None:
-        if exchange.state is not State.ACCEPTED:
-            self._publish(exchange, RequestFailed(exchange.id, cause))
+        self._publish(exchange, RequestFailed(exchange.id, cause))
         self._end(exchange)
 
     def _expire(self, exchange: Exchange, now: float) -> None:
@@ -427,11 +427,10 @@ class UserAgentClient:
     def _take_dialog(self, exchange: Exchange, response: Response, now: float) -> None:
         """Acknowledge a 2xx, also of a fork and again; end the dialog, since nothing here can use it."""
         hop, invite = self._hop, exchange.request
+        assert hop is not None  # the response has just come over it
         assert invite is not None
         dialog = Dialog.of_response(invite, response)
         ack = exchange.acknowledged.get(dialog.id)
-        if hop is None:
-            return
         if ack is not None:
             self._transmit(hop.flow, ack)
             return
@@ -455,3 +454,8 @@ class UserAgentClient:
         )
         self._leaving.add(dialog.id)
         self.begin(draft, invite.uri, now, authentication=Authentication.KNOWN, published=False, ends=dialog.id)
+
+
+def _is_too_secure(uri: AnyURI, hop: Hop) -> bool:
+    """Tell whether a ``sips:`` target would go out on a flow without TLS (RFC 3261 §26.2.2)."""
+    return isinstance(uri, URI) and uri.scheme == "sips" and not hop.secure

@@ -23,8 +23,9 @@ from sipcli.sip.events import (
     RequestRejected,
     RequestSent,
 )
+from sipcli.sip.headers import NameAddr, parse_name_addr
 from sipcli.sip.message import Request, Response, build_response, serialize
-from sipcli.sip.uri import parse_uri
+from sipcli.sip.uri import URI, parse_uri
 from tests.sip.endpoint import Endpoint
 
 CHALLENGE = 'Digest realm="example.com", nonce="n1", algorithm=SHA-256, qop="auth"'
@@ -152,6 +153,18 @@ def test_row_22_targets(target: str, uri: str) -> None:
     assert str(request.to.uri) == uri
 
 
+def test_row_22_targets_that_are_values() -> None:
+    """A URI or an address goes out as it is."""
+    alice = Endpoint()
+    address = parse_name_addr('"Bob" <sip:b:secret@example.org:5070;transport=ws>')
+    for target in (address, address.uri):
+        assert isinstance(target, NameAddr | URI)
+        alice.core.request("OPTIONS", target, alice.now)
+        alice.drain()
+        assert alice.last_request().uri_text == "sip:b:secret@example.org:5070;transport=ws"
+    assert alice.requests()[0].get("To") == str(address)
+
+
 def test_row_22_sips_only_over_wss() -> None:
     """A sips: target that is kept is refused without a secure server, and sent with one."""
     with pytest.raises(LocalProtocolError, match="wss"):
@@ -164,7 +177,9 @@ def test_row_22_sips_only_over_wss() -> None:
 def test_sips_does_not_go_out_on_an_insecure_flow() -> None:
     """With servers of both kinds, what decides is the flow that stands."""
     alice = Endpoint(keep_sips=True, ws_servers=["wss://b.example.com", {"ws_uri": "ws://a.example.com", "weight": 9}])
-    request_id = send(alice, target="sips:bob@example.com")
+    request_id, request = alice.core.begin_request("MESSAGE", "sips:bob@example.com", alice.now)
+    alice.drain()
+    assert request.uri_text == "sips:bob@example.com"
     assert alice.sent == []
     assert alice.events[-1] == RequestFailed(request_id, Cause.CONNECTION_ERROR)
 

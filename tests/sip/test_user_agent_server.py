@@ -230,6 +230,16 @@ def test_row_14_message_waits_for_the_application() -> None:
         alice.core.reject(event.id, alice.now)
 
 
+def test_answer_with_a_body() -> None:
+    """It is text/plain unless said otherwise."""
+    alice = Endpoint()
+    alice.deliver(build_request("MESSAGE", headers=TEXT, body=b"x"))
+    alice.core.accept(alice.last(MessageReceived).id, alice.now, status=202, body=b"later")
+    alice.drain()
+    (response,) = alice.responses()
+    assert (response.status, response.body, response.content_type) == (202, b"later", "text/plain")
+
+
 def test_row_14_message_is_rejected() -> None:
     """With any status and phrase (onsip/SIP.js#245)."""
     alice = Endpoint()
@@ -464,6 +474,18 @@ def test_flood() -> None:
     alice.advance(ANSWER_TIMEOUT)
     assert alice.statuses().count(200) == 6000
     assert alice.core.next_deadline() is None
+
+
+def test_more_messages_than_an_application_can_hold() -> None:
+    """What waits is bounded: the rest gets 503, and then it goes on."""
+    alice = Endpoint()
+    for number in range(10_001):
+        alice.deliver(build_request("MESSAGE", headers=TEXT, branch=f"z9hG4bK{number}", cseq=number, body=b"x"))
+    assert alice.statuses() == [503]
+    alice.deliver(build_request("INVITE", branch="z9hG4bKi", cseq=99999))
+    assert alice.statuses() == [503, 503]
+    alice.advance(ANSWER_TIMEOUT)
+    assert alice.statuses().count(200) == 10_000
 
 
 NAMES = ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Expires", "Require", "Record-Route", "Accept", "Route"]
