@@ -105,7 +105,7 @@ def _failure(run: Run, error: RequestFailed) -> Outcome:
     outcome = Outcome.of_response(response, error.cause)
     match outcome.exit_code:
         case ExitCode.AUTHENTICATION:
-            return replace(outcome, hints=("is the password right? see the challenge: add --trace-sip",))
+            return _not_authenticated(run, outcome)
         case ExitCode.REDIRECTED:
             contacts = [str(contact.uri) for contact in response.contacts]
             return replace(
@@ -115,6 +115,17 @@ def _failure(run: Run, error: RequestFailed) -> Outcome:
             )
         case _:
             return replace(outcome, hints=("see the SIP:  add --trace-sip",))
+
+
+def _not_authenticated(run: Run, outcome: Outcome) -> Outcome:
+    passwords = run.passwords
+    if passwords is not None and passwords.error is not None:
+        return failed(passwords.error, run.output, run.environ)
+    if passwords is not None and passwords.missing:
+        hint = "there is no password: set SIPCLI_PASSWORD, or --password-file FILE, or password_command in the file"
+    else:
+        hint = "is the password right? see the challenge: add --trace-sip"
+    return replace(outcome, hints=(hint,))
 
 
 def _without_response(run: Run, cause: Cause) -> Outcome:

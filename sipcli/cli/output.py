@@ -240,10 +240,10 @@ class Output:
             lines = escape_body(text.replace("\r\n", "\n")).removesuffix("\n").split("\n")
             self._write_out("".join([f"{indent}{line}\n" for line in lines]))
 
-    def note(self, text: str, *, level: int = 0) -> None:
+    def note(self, text: str, *, level: int = 0, style: str | None = None) -> None:
         """Write one line of talk to standard error from ``-v`` times ``level`` on, unless ``-q``."""
         if self.verbose >= level and not self.quiet:
-            self._write_err(self._render(text, "dim" if level else None, None, self.colour_err))
+            self._write_err(self._render(text, style or ("dim" if level else None), None, self.colour_err))
 
     def warning(self, text: str) -> None:
         """Write a warning to standard error, unless ``-qq``."""

@@ -67,7 +67,7 @@ class Renderer:
     def __init__(self, output: Output, *, recover: bool) -> None:
         self._output = output
         self._progress = Progress(output)
-        self._talk = 0 if recover else 1
+        self._recover = recover
         self._requests: dict[int, Request] = {}
         self._calls = 0
         self.ever_connected = False
@@ -81,7 +81,6 @@ class Renderer:
         match event:
             case Connecting():
                 output.event("transport.connecting", url=event.url, attempt=event.attempt)
-                output.note(f"connecting to {event.url} (attempt {event.attempt})", level=1)
             case Connected():
                 again = self.ever_connected
                 self.ever_connected = True
@@ -93,9 +92,8 @@ class Renderer:
                     tls=event.url.startswith("wss:"),
                     ms=round(event.milliseconds, 3),
                 )
-                output.note(
-                    f"connected to {event.url} in {event.milliseconds:.0f} ms", level=self._talk if again else 1
-                )
+                if again:
+                    self._news(f"connected to {event.url} again")
             case Disconnected():
                 self.last_disconnect = event
                 output.event(
@@ -109,7 +107,7 @@ class Renderer:
                 self._say_disconnected(event)
             case KeepAliveTimeout():
                 output.event("transport.keep_alive_timeout", url=event.url)
-                output.note(f"no answer to the keep-alive on {event.url}", level=self._talk)
+                self._news(f"no answer to the keep-alive on {event.url}")
             case Registered() | Unregistered() | RegistrationFailed():
                 self._registration(event)
             case RequestSent():
@@ -117,7 +115,7 @@ class Renderer:
             case RequestProgress() | RequestAccepted() | RequestRejected() | RequestFailed() | RequestCancelled():
                 self._request(event)
             case CredentialsRequired():
-                output.note(f"{event.realm} asks for the password of {event.username}", level=1)
+                pass  # not the event, but what came of it, is of interest
             case MessageReceived():
                 output.event("message.received", **message_fields(event.request))
             case InviteReceived():
@@ -166,32 +164,28 @@ class Renderer:
                 self._progress.done()
 
     def _say_disconnected(self, event: Disconnected) -> None:
-        if event.clean and event.will_retry_in is None:
-            self._output.note(f"disconnected from {event.url}", level=1)
-            return
-        text = f"{event.url}: {event.reason or 'connection lost'}"
         if event.will_retry_in is not None:
-            text += f"; next try in {event.will_retry_in:.1f} s"
-        self._output.note(text, level=self._talk)
+            self._news(f"{event.url}: {event.reason or 'connection lost'}; next try in {event.will_retry_in:.1f} s")
+
+    def _news(self, text: str) -> None:
+        # For those who wait while a connection is repaired; with -v the log says it, and more.
+        if self._recover and not self._output.verbose:
+            self._output.note(text)
 
     def _registration(self, event: Registered | Unregistered | RegistrationFailed) -> None:
         output = self._output
         if isinstance(event, Registered):
             output.event("registration.registered", **registered_fields(event))
-            output.note(f"registered for {event.expires} s, refresh in {event.refresh_in:.0f} s", level=1)
             return
         cause = None if event.cause is None else str(event.cause)
         status, reason = _status_of(event.response)
         if isinstance(event, Unregistered):
             self.unregistered = event
             output.event("registration.unregistered", status=status, cause=cause)
-            output.note("unregistered" if cause is None else f"no longer registered: {cause}", level=1)
             return
         output.event("registration.failed", status=status, reason=reason, cause=cause, retry_after=event.retry_after)
-        text = f"registration failed: {cause}" if status is None else f"registration failed: {status} {reason}"
         if event.retry_after is not None:
-            text += f"; next try in {event.retry_after:.0f} s"
-        output.note(text, level=self._talk)
+            self._news(f"registration failed: {reason or cause}; next try in {event.retry_after:.0f} s")
 
     def _request(
         self, event: RequestProgress | RequestAccepted | RequestRejected | RequestFailed | RequestCancelled
@@ -202,11 +196,8 @@ class Renderer:
         fields: dict[str, object] = {"method": method}
         if isinstance(event, RequestProgress | RequestAccepted | RequestRejected):
             fields.update(status=event.response.status, reason=event.response.reason)
-            self._output.note(f"{method} got {event.response.status} {event.response.reason}", level=1)
         if isinstance(event, RequestRejected | RequestFailed):
             fields["cause"] = str(event.cause)
-            if isinstance(event, RequestFailed):
-                self._output.note(f"{method} failed: {event.cause}", level=1)
         if not isinstance(event, RequestProgress | RequestCancelled):
             self._requests.pop(event.id, None)
         if request is not None:
@@ -217,7 +208,6 @@ class Renderer:
         name = "created" if isinstance(event, TransactionCreated) else "destroyed"
         if self._output.verbose >= 2:
             self._output.event(f"transaction.{name}", key=event.key)
-            self._output.note(f"transaction {event.key} {name}", level=2)
 
 
 def registered_fields(event: Registered) -> dict[str, object]:

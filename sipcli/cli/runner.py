@@ -18,9 +18,11 @@ from sipcli.cli.flags import COMMON, FlaggedCommand, Given
 from sipcli.cli.output import ExitCode, Outcome, Output
 from sipcli.sip.errors import ConfigError, LocalProtocolError, ParseError
 from sipcli.sip.events import Cause
+from sipcli.sip.ids import Ids
 
 if TYPE_CHECKING:
     # What only the commands with a user agent import.
+    from sipcli.cli.credentials import PasswordFinder
     from sipcli.cli.rendering import Renderer
     from sipcli.config import Config
     from sipcli.ua import UA
@@ -68,7 +70,6 @@ class Run:
         self.config_file = Path(config) if isinstance(config, str) else None
         self.profile = profile if isinstance(profile, str) else None
         self.password_stdin = bool(given.get("password_stdin"))
-        self.password: str | None = None
         """From standard input, once it has been read."""
         limit = given.get("timeout", timeout)
         assert limit is None or isinstance(limit, float)
@@ -76,6 +77,8 @@ class Run:
         """The bound of the whole command in seconds; None for none."""
         self.timeout_given = "timeout" in given
         self.started = time.monotonic()
+        self.passwords: PasswordFinder | None = None
+        """What finds the password, once there is a configuration."""
         self.renderer: Renderer | None = None
         """What says the events of the user agent, once there is one."""
         self.when_timeout_lifted: Callable[[], None] | None = None
@@ -94,24 +97,39 @@ class Run:
     def load_one_shot(self, **flags: object) -> Config:
         """Return the configuration of a command that registers only where the user set ``register``."""
         config = self.load(**flags)
-        return config if config.is_set("register") else config.replace(register=False)
+        if not config.is_set("register"):
+            return config.replace(register=False)
+        return self._with_binding(config) if config.register else config
 
     def account(self, config: Config) -> Config:
-        """Return ``config``; raises ConfigError when it does not say who we are."""
+        """Return ``config`` with the binding that its account has on this machine; raises ConfigError without one."""
         if config.uri is None:
             raise ConfigError(
                 "uri is not set: whose account is it?",
                 "for this run:  -u alice@example.com, or SIPCLI_URI=alice@example.com",
                 'for good:      sipcli config init, then uri = "alice@example.com" in the file',
             )
-        return config
+        return self._with_binding(config)
+
+    def password_of(self, config: Config) -> PasswordFinder:
+        """Return what finds the password, the same one throughout the run."""
+        if self.passwords is None:
+            from sipcli.cli.credentials import PasswordFinder
+
+            self.passwords = PasswordFinder(config, self.output.warning, stdin=self.password_stdin)
+        return self.passwords
 
     async def read_password_line(self, config: Config) -> None:
-        """Take the first line of standard input where ``--password-stdin`` says so, before a body is read from it."""
-        if self.password_stdin and self.password is None:
-            from sipcli.cli.secrets import find_password
+        """Read the password now when it stands in standard input before a body. Raises ConfigError."""
+        await self.password_of(config).read_line()
 
-            self.password = await find_password(config, stdin=0, warn=self.output.warning)
+    def _with_binding(self, config: Config) -> Config:
+        # Only who registers is recognised by it later.
+        import secrets
+
+        from sipcli.state import with_binding
+
+        return with_binding(config, environ=self.environ, ids=Ids(secrets.token_bytes), warn=self.output.warning)
 
     def limit(self, seconds: float | None) -> None:
         """Set the bound of the whole command, unless ``--timeout`` was given; None for none."""

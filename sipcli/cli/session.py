@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from sipcli.cli.logs import log_to
 from sipcli.cli.rendering import Renderer
 from sipcli.cli.runner import Run
-from sipcli.cli.secrets import ask_password, find_password, stored_password
 from sipcli.cli.tracing import trace_sinks
 from sipcli.config import Config
-from sipcli.sip.digest import Credentials
 from sipcli.sip.errors import ConfigError
-from sipcli.sip.ids import Ids
-from sipcli.state import with_binding
 from sipcli.transport.dial import is_loopback
-from sipcli.ua import UA, AuthenticationFactory
+from sipcli.ua import UA
 
 __all__ = ["user_agent"]
 
@@ -29,10 +25,12 @@ _AFTER_DEADLINE = 0.8
 async def user_agent(run: Run, config: Config, *, recover: bool) -> AsyncIterator[UA]:
     """Start a user agent, say its events, and stop it at the end; raises ConfigError when no server is named."""
     _check(run, config)
-    config = await _with_secrets(run, _with_binding(run, config))
     renderer = run.renderer = Renderer(run.output, recover=recover)
-    with trace_sinks(run.output, config) as sinks:
-        ua = UA(config, recover=recover, trace=sinks, authentication_factory=_factory(config))
+    finder = run.password_of(config)
+    with trace_sinks(run.output, config) as sinks, log_to(run.output, config) as logged:
+        # Which of several passwords counts depends on where each stands: the finder knows, the core would take this.
+        config = logged.replace(password=None)
+        ua = UA(config, recover=recover, trace=sinks, authentication_factory=finder.credentials)
         ua.on("event", renderer.event)
         await ua.start()
         try:
@@ -63,31 +61,6 @@ def _check(run: Run, config: Config) -> None:
         for server in config.ws_servers:
             if not server.secure and not is_loopback(server.host):
                 output.warning(f"{server.url} is not encrypted: others on the way can read and alter what is sent")
-
-
-def _with_binding(run: Run, config: Config) -> Config:
-    return with_binding(config, environ=run.environ, ids=Ids(secrets.token_bytes), warn=run.output.warning)
-
-
-async def _with_secrets(run: Run, config: Config) -> Config:
-    await run.read_password_line(config)
-    password = run.password or await find_password(config, warn=run.output.warning)
-    return config.replace(password=password) if password else config
-
-
-def _factory(config: Config) -> AuthenticationFactory | None:
-    """Return what finds credentials once a server asks for some: the keyring, then the user."""
-    if config.authentication_factory is not None or config.uri is None:
-        return None
-    username = config.authorization_user or config.uri.username
-
-    async def ask(_ua: UA) -> Credentials | None:
-        if username is None:
-            return None
-        password = await stored_password(config) or await ask_password(f"Password of {username}: ")
-        return Credentials(username, password) if password else None
-
-    return ask
 
 
 def _time_to_stop(run: Run, config: Config) -> float:
