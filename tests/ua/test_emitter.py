@@ -48,7 +48,8 @@ def test_decorators() -> None:
 
 def test_off() -> None:
     """A listener can be removed, with the others of its event or with all; what is not there is no error."""
-    emitter, seen = Emitter(), []
+    emitter = Emitter()
+    seen: list[object] = []
     emitter.off()
     emitter.off("event", seen.append)
     for event in ("a", "b", "c"):
