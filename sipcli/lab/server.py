@@ -213,8 +213,11 @@ class Lab:
 
     def _accept(self) -> ServerConnection:
         self._flows += 1
-        connection = self._connections[self._flows] = ServerConnection(self._flows, self)
-        return connection
+        return ServerConnection(self._flows, self)
+
+    def accepted(self, connection: ServerConnection) -> None:
+        """Keep a connection: a client that breaks off the TLS handshake never becomes one."""
+        self._connections[connection.flow] = connection
 
     def opened(self, connection: ServerConnection) -> None:
         """Tell the core of a new flow."""
