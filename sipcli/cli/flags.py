@@ -27,6 +27,7 @@ __all__ = [
     "Seconds",
     "command_flags",
     "header_field",
+    "one_line",
     "parameters",
 ]
 
@@ -71,8 +72,22 @@ class _HeaderField(click.ParamType[str]):
         return f"{token}: {content.strip()}"
 
 
+class _OneLine(click.ParamType[str]):
+    """Text that goes into a header field."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; BadParameter when it holds control characters."""
+        text = str(value)
+        if any(ord(character) < 32 or character == "\x7f" for character in text):
+            self.fail(f"expected one line without control characters, got: {value!r}", param, ctx)
+        return text
+
+
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 header_field = _HeaderField()
+one_line = _OneLine()
 
 
 class Flag(NamedTuple):  # dataclasses would cost `sipcli --help` a tenth more

@@ -225,11 +225,14 @@ def _page(name: str, section: int, summary: str, *sections: tuple[str, Iterable[
     lines = [
         f'.TH {_text(name.upper())} {section} {_DATE} "sipcli {__version__}" "sipcli Manual"',
         ".SH NAME",
-        f"{_text(name)} \\- {_text(summary[0].lower() + summary[1:])}",
+        f"{_text(name)} \\- {_text(summary[0].lower() + summary[1:] if summary[1:2].islower() else summary)}",
     ]
     for heading, content in sections:
         body = list(content)
         if body:
+            # A heading is a paragraph's beginning by itself.
+            if body[0] == ".PP":
+                del body[0]
             lines += [f".SH {_text(heading)}", *body]
     return "\n".join(lines) + "\n"
 
@@ -261,7 +264,7 @@ def _list(records: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _examples(command: click.Command) -> Iterator[str]:
     for line, what in command.examples if isinstance(command, FlaggedCommand) else ():
         yield ".PP"
-        yield _text(what[0].upper() + what[1:] + ":")
+        yield _text(what[0].upper() + what[1:] + ("" if what.endswith("?") else ":"))
         yield from _code([line])
 
 

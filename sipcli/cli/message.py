@@ -6,6 +6,7 @@ import click
 
 from sipcli.cli.bodies import body_argument
 from sipcli.cli.exchange import exchange
+from sipcli.cli.flags import one_line
 from sipcli.cli.output import Outcome
 from sipcli.cli.runner import Command, Run
 
@@ -33,7 +34,9 @@ __all__ = ["command"]
 )
 @click.argument("target", metavar="TARGET")
 @click.argument("body", metavar="[BODY]", required=False)
-@click.option("--content-type", metavar="TYPE", help="The body's type (by the file's suffix, else text/plain).")
+@click.option(
+    "--content-type", type=one_line, metavar="TYPE", help="The body's type (by the file's suffix, else text/plain)."
+)
 async def command(run: Run, target: str, body: str | None, content_type: str | None) -> Outcome:
     """Send the message and return what the final response amounts to."""
     config = run.load_one_shot()

@@ -200,8 +200,7 @@ class Renderer:
             fields["cause"] = str(event.cause)
         if not isinstance(event, RequestProgress | RequestCancelled):
             self._requests.pop(event.id, None)
-        if request is not None:
-            fields["call_id"] = request.get("Call-ID")
+        fields["call_id"] = None if request is None else request.get("Call-ID")
         self._output.event(f"request.{name}", **fields)
 
     def _transaction(self, event: TransactionCreated | TransactionDestroyed) -> None:

@@ -8,10 +8,28 @@ import click
 
 from sipcli.cli.bodies import body_option
 from sipcli.cli.exchange import exchange
+from sipcli.cli.flags import one_line
 from sipcli.cli.output import Outcome
 from sipcli.cli.runner import Command, Run
+from sipcli.config.kinds import BadValueError
+from sipcli.config.sip_values import ROUTES
 
 __all__ = ["command"]
+
+
+class _Route(click.ParamType[str]):
+    """A URI, with or without < and >, as the configuration takes them."""
+
+    name = "route"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the value of a Route header field."""
+        try:
+            routes = ROUTES.convert((value,))
+        except BadValueError as bad:
+            self.fail(f'expected {bad.expected}, got: "{value}"', param, ctx)
+        assert isinstance(routes, tuple)
+        return str(routes[0])
 
 
 @click.command(
@@ -33,16 +51,20 @@ __all__ = ["command"]
 @click.argument("target", metavar="TARGET")
 @click.option("--body", metavar="TEXT", help="The body; - reads standard input.")
 @click.option("--body-file", metavar="FILE", type=click.Path(), help="A file as the body, byte for byte.")
-@click.option("--content-type", metavar="TYPE", help="The body's type (by the file's suffix, else text/plain).")
+@click.option(
+    "--content-type", type=one_line, metavar="TYPE", help="The body's type (by the file's suffix, else text/plain)."
+)
 @click.option("--include", "-i", is_flag=True, help="Print the response's header fields too.")
-@click.option("--route", "route_set", metavar="URI", multiple=True, help="A Route header field; repeat for more.")
+@click.option(
+    "--route", "route_set", metavar="URI", type=_Route(), multiple=True, help="A Route header field; repeat for more."
+)
 @click.option("--to-uri", metavar="URI", help="The URI of To, when it is not the target.")
-@click.option("--to-display-name", metavar="NAME", help="The display name of To.")
-@click.option("--to-tag", metavar="TAG", help="The tag of To.")
+@click.option("--to-display-name", type=one_line, metavar="NAME", help="The display name of To.")
+@click.option("--to-tag", type=one_line, metavar="TAG", help="The tag of To.")
 @click.option("--from-uri", metavar="URI", help="The URI of From, when it is not your own.")
-@click.option("--from-display-name", metavar="NAME", help="The display name of From.")
-@click.option("--from-tag", metavar="TAG", help="The tag of From.")
-@click.option("--call-id", metavar="ID", help="The Call-ID.")
+@click.option("--from-display-name", type=one_line, metavar="NAME", help="The display name of From.")
+@click.option("--from-tag", type=one_line, metavar="TAG", help="The tag of From.")
+@click.option("--call-id", type=one_line, metavar="ID", help="The Call-ID.")
 @click.option("--cseq", metavar="NUMBER", type=click.IntRange(0, 2**31 - 1), help="The CSeq number.")
 async def command(
     run: Run,

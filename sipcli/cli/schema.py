@@ -134,6 +134,15 @@ EVENTS: dict[str, tuple[str, Fields]] = {
             "to": _RECEIVED["to"],
         },
     ),
+    "lab.started": (
+        "The practice server listens (lab).",
+        {
+            "url": ("string", "its WebSocket URL"),
+            "domain": ("string", "the domain of its users"),
+            "users": ("array", "objects with user, uri and password"),
+            "environment": ("object", "the variables that make sipcli its first user"),
+        },
+    ),
     "sip.sent": ("A message went out (--trace-sip).", _TRACE),
     "sip.received": ("A message came in (--trace-sip).", _TRACE),
     "transaction.created": ("A transaction began (-vv).", {"key": ("string", "branch and method")}),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from sipcli.cli.flags import COMMON, Given, Group, parameters
+from sipcli.cli.flags import COMMON, Flag, Given, Group, parameters
 from sipcli.cli.output import Outcome
 from sipcli.cli.runner import Command, Run
 from tests.program import run
@@ -67,13 +67,12 @@ def test_joined_short_flags() -> None:
 
 
 @pytest.mark.parametrize("flag", parameters(), ids=lambda flag: flag.key)
-def test_every_parameter_has_its_flags(flag: object) -> None:
-    assert flag in parameters()
-    for name in flag.names:  # type: ignore[attr-defined]
-        value = () if flag.metavar is None else ("1",)  # type: ignore[attr-defined]
+def test_every_parameter_has_its_flags(flag: Flag) -> None:
+    for name in flag.names:
+        value = () if flag.metavar is None else ("1",)
         given = parse("show", name, *value).fields["flags"]
         assert isinstance(given, dict)
-        assert list(given) == [flag.key]  # type: ignore[attr-defined]
+        assert list(given) == [flag.key]
 
 
 def test_no_name_is_used_twice() -> None:

@@ -13,17 +13,7 @@ import pytest
 from sipcli.lab.server import Lab
 from tests.program import environment
 
-HEAVY = (
-    "aiortc",
-    "av",
-    "prompt_toolkit",
-    "rich",
-    "pygments",
-    "websockets.asyncio",
-    "tomllib",
-    "urllib.request",
-    "http",
-)
+HEAVY = ("aiortc", "av", "prompt_toolkit", "rich", "pygments", "websockets.asyncio", "tomllib", "urllib.request")
 
 
 @pytest.mark.parametrize(

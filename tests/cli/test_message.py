@@ -204,8 +204,20 @@ async def test_quiet_levels(sipcli: Program) -> None:
 
 async def test_verbose_says_states(sipcli: Program) -> None:
     done = await sipcli("message", "echo", "hi", "-v")
-    assert "connecting to ws://127.0.0.1" in done.stderr
-    assert "MESSAGE got 200 OK" in done.stderr
+    assert "transport: connecting to ws://127.0.0.1" in done.stderr
+    assert "transport: connected to ws://127.0.0.1" in done.stderr
+    assert "transaction:" not in done.stderr
+    more = await sipcli("message", "echo", "hi", "-vv")
+    assert "transaction: created" in more.stderr
+    quiet = await sipcli("message", "echo", "hi")
+    assert quiet.stderr == ""
+
+
+async def test_log_level_says_how_much(sipcli: Program) -> None:
+    done = await sipcli("message", "echo", "hi", "--log-level", "debug")
+    assert "request: sent MESSAGE" in done.stderr
+    done = await sipcli("message", "echo", "hi", "--log-level", "log", "--no-log-builtin-enabled")
+    assert done.stderr == ""
 
 
 async def test_trace(sipcli: Program, lab: Lab, tmp_path: Path) -> None:
