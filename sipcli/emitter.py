@@ -47,6 +47,11 @@ class _Listeners(AsyncIOEventEmitter):
         context = {"message": f"Exception in the event listener {name}", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
 
+    @property
+    def running(self) -> set[asyncio.Future[Any]]:
+        """What listeners that are coroutines became, as long as they have not ended."""
+        return self._waiting
+
     def emit_and_list(self, event: str, *args: object) -> list[asyncio.Future[Any]]:
         """Emit, and return what the listeners that are coroutines became."""
         before = set(self._waiting)
@@ -109,10 +114,9 @@ class Emitter:
     def _emit_and_list(self, event: str, *args: object) -> list[asyncio.Future[Any]]:
         return [] if self._listeners is None else self._listeners.emit_and_list(event, *args)
 
-    def _cancel_listeners(self) -> None:
-        # Coroutines of listeners that still run, so that none outlives the event loop.
-        if self._listeners is not None:
-            self._listeners.cancel()
+    def _running_listeners(self) -> set[asyncio.Future[Any]]:
+        # Listeners that are coroutines and have not come to their end.
+        return set() if self._listeners is None else set(self._listeners.running)
 
     def _made(self) -> _Listeners:
         if self._listeners is None:

@@ -166,13 +166,13 @@ def text_sink(stream: TextIO, show_secrets: bool = False) -> TraceSink:
 class FileSink:
     """A sink that writes a new file, for its owner alone: JSON Lines when its name ends in ``.jsonl``, else text.
 
-    A file that exists is emptied. Raises OSError when it cannot be written.
+    A file that exists is emptied, unless ``append``. Raises OSError when it cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], show_secrets: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], show_secrets: bool = False, *, append: bool = False) -> None:
         self._json = os.fspath(path).lower().endswith(".jsonl")
         self._show_secrets = show_secrets
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC), 0o600)
         # The mode above holds for a new file only; a device or a pipe keeps its own.
         if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fchmod(descriptor, 0o600)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sipcli.config import Config
 from sipcli.contexts import (
@@ -30,16 +31,22 @@ from sipcli.sip.ids import Ids
 from sipcli.sip.settings import Server
 from sipcli.sip.timers import Timers
 from sipcli.sip.uri import URI
-from sipcli.trace import TraceRecord, TraceSink
-from sipcli.transport import Connection, TransportError, TransportOptions, connect
+from sipcli.trace import FileSink, TraceRecord, TraceSink, text_sink
+
+if TYPE_CHECKING:
+    from sipcli.transport import Connection  # costs the WebSocket library: only when something is connected
 
 __all__ = ["UA", "AuthenticationFactory"]
 
 AuthenticationFactory = Callable[["UA"], "Credentials | Awaitable[Credentials | None] | None"]
 """Asked for credentials when a server wants some that the configuration does not hold; None gives up."""
 
+_E = TypeVar("_E", events.Registered, events.Unregistered)
+
 # How long listeners that are coroutines have to answer a MESSAGE, in seconds: less than the core waits itself.
 _ANSWER_TIME = 9.0
+# How long what is cancelled may take to notice, in seconds.
+_CANCEL_TIME = 0.2
 # RFC 6455 §7.4.1: there was no Close frame.
 _ABNORMAL_CLOSURE = 1006
 
@@ -66,7 +73,8 @@ class UA(Emitter):
     ``invite`` and ``outOfDialogReferRequested`` with a context, and ``event`` with every event of the core.
 
     ``recover`` False: each server is tried once and a lost connection stays lost, as one-shot commands want it.
-    Nothing happens before ``start``, which ``async with`` calls where ``autostart`` is set.
+    Nothing happens before ``start``, which ``async with`` calls where ``autostart`` is set. ``trace`` gets every
+    message in and out; None: what ``trace_sip`` and ``trace_file`` ask for.
     """
 
     def __init__(
@@ -74,7 +82,7 @@ class UA(Emitter):
         config: Config | None = None,
         *,
         recover: bool = True,
-        trace: Sequence[TraceSink] = (),
+        trace: Sequence[TraceSink] | None = None,
         authentication_factory: AuthenticationFactory | None = None,
     ) -> None:
         super().__init__()
@@ -83,13 +91,16 @@ class UA(Emitter):
         """For the application: nothing else touches it."""
         timers = Timers(transaction_timeout=self.config.transaction_timeout)
         self._core = UserAgentCore(self.config, timers, Ids(secrets.token_bytes), recover=recover)
-        self._trace = tuple(trace)
+        self._trace: tuple[TraceSink, ...] = () if trace is None else tuple(trace)
+        self._trace_as_configured = trace is None
+        self._trace_file: FileSink | None = None
         self._traced = 0
         self._authentication_factory = authentication_factory or self.config.authentication_factory
         log = self.config.log
         self._log = Log(log.level, log.builtin_enabled, log.connector)
         self._connections: dict[int, Connection] = {}
         self._attempts: dict[int, asyncio.Task[None]] = {}
+        self._closing: dict[Connection, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._clients: dict[int, ClientContext] = {}
         self._servers: dict[int, ServerContext] = {}
@@ -97,32 +108,42 @@ class UA(Emitter):
         self._unregistering: list[asyncio.Future[events.Unregistered]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._performing = False
+        self._perform_is_due = False
         self._stopped: asyncio.Event | None = None
 
     # Life
 
     async def start(self) -> None:
-        """Begin to connect and return; a second call does nothing. Raises LocalProtocolError without a server."""
+        """Begin to connect and return; a second call does nothing, one after ``stop`` begins anew.
+
+        Raises LocalProtocolError without a server, OSError when ``trace_file`` cannot be written.
+        """
+        if self._stopped is not None:
+            await self._stopped.wait()
         self._core.start(self._now())
+        if self._trace_as_configured:
+            self._open_trace()
         self._perform()
 
     async def stop(self, timeout: float | None = None) -> None:
         """Remove the binding, end what runs, disconnect: within ``timeout`` seconds, or ``stop_timeout``.
 
-        Idempotent, and may be called twice at once.
+        What has not ended by then is cut off. Idempotent, and may be called twice at once.
         """
         if self._stopped is not None:
             await self._stopped.wait()
             return
         stopped = self._stopped = asyncio.Event()
+        deadline = self._now() + (self.config.stop_timeout if timeout is None else timeout)
         try:
             self._core.stop(self._now())
             if not self.config.graceful_shutdown:
                 self._core.stop(self._now())
             self._perform()
-            await self._until_stopped(self.config.stop_timeout if timeout is None else timeout)
+            await self._until_stopped(deadline)
+            await self._end_tasks(deadline)
         finally:
-            await self._release()
+            self._release()
             self._stopped = None
             stopped.set()
 
@@ -152,19 +173,26 @@ class UA(Emitter):
         Raises RequestFailed when the registrar refuses or cannot be reached, ConfigError or LocalProtocolError
         without a ``uri``, ValueError for a bad header field.
         """
-        waiter: asyncio.Future[events.Registered] = asyncio.get_running_loop().create_future()
         self._core.register(self._now(), extra_headers=extra_headers)
-        self._registering.append(waiter)
-        self._perform()
-        return await waiter
+        return await self._outcome(self._registering)
 
     async def unregister(self, *, all: bool = False, extra_headers: Sequence[str] = ()) -> events.Unregistered:
         """Remove our binding, or with ``all`` every binding of the user. Raises as ``register`` does."""
-        waiter: asyncio.Future[events.Unregistered] = asyncio.get_running_loop().create_future()
         self._core.unregister(self._now(), all=all, extra_headers=extra_headers)
-        self._unregistering.append(waiter)
+        return await self._outcome(self._unregistering)
+
+    async def _outcome(self, waiters: list[asyncio.Future[_E]]) -> _E:
+        waiter: asyncio.Future[_E] = asyncio.get_running_loop().create_future()
+        waiters.append(waiter)
         self._perform()
-        return await waiter
+        try:
+            # The core bounds a REGISTER that is out; one that waits for a connection is bounded as a request is.
+            while not (await asyncio.wait([waiter], timeout=self.config.transaction_timeout))[0]:
+                if not self.is_connected():
+                    raise RequestFailed(None, Cause.CONNECTION_ERROR)
+            return waiter.result()
+        finally:
+            waiter.cancel()
 
     # Requests (RFC 3261 §8.1)
 
@@ -195,7 +223,8 @@ class UA(Emitter):
         """Send a request outside any dialog, at once or when the connection stands.
 
         ``params`` are the fields of RequestParams: ``route_set``, ``to_uri``, ``call_id`` and so on. Raises ParseError
-        for a bad target, ValueError for what cannot stand in a message, LocalProtocolError for an ACK.
+        for a bad target, ValueError for what cannot stand in a message, LocalProtocolError for an ACK. Events come when
+        the caller has had the time to listen.
         """
         octets = body.encode() if isinstance(body, str) else body
         if "route_set" in params:
@@ -215,7 +244,9 @@ class UA(Emitter):
             self._perform()
 
         context = self._clients[request_id] = ClientContext(self, request, cancel)
-        self._perform()
+        if not self._performing and not self._perform_is_due:
+            self._perform_is_due = True
+            asyncio.get_running_loop().call_soon(self._perform)
         return context
 
     # What the core wants done
@@ -229,6 +260,7 @@ class UA(Emitter):
         if self._performing:
             return
         self._performing = True
+        self._perform_is_due = False
         try:
             while outputs := self._core.outputs():
                 for output in outputs:
@@ -270,6 +302,8 @@ class UA(Emitter):
     # The connection
 
     async def _connect(self, flow: int, server: Server) -> None:
+        from sipcli.transport import TransportError, TransportOptions, connect
+
         config = self.config
         options = TransportOptions(
             timeout=config.connection_timeout,
@@ -301,7 +335,12 @@ class UA(Emitter):
             attempt.cancel()
         connection = self._connections.get(flow)
         if connection is not None:
-            self._spawn(connection.close(code, reason))
+            self._close(connection, code, reason)
+
+    def _close(self, connection: Connection, code: int = 1000, reason: str = "") -> None:
+        if connection not in self._closing:
+            task = self._closing[connection] = self._spawn(connection.close(code, reason))
+            task.add_done_callback(lambda _: self._closing.pop(connection, None))
 
     def _transmit(self, flow: int, data: bytes) -> None:
         connection = self._connections.get(flow)
@@ -313,21 +352,42 @@ class UA(Emitter):
     def _received(self, flow: int, url: str, data: bytes) -> None:
         if self._trace:
             self._record(False, url, data)
-        self._core.receive(data, flow, self._now())
+        try:
+            self._core.receive(data, flow, self._now())
+        except Exception as error:
+            # The core raises nothing, whatever a peer sends. Should it err there, one message is lost and it is said.
+            context = {"message": f"Exception while a message from {url} was handled", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
         self._perform()
 
     def _record(self, sent: bool, url: str, data: bytes) -> None:
         self._traced += 1
         record = TraceRecord(self._traced, time.time(), sent, url, data)
         for sink in self._trace:
-            sink(record)
+            try:
+                sink(record)
+            except OSError as error:
+                # A full disk or a reader that has gone ends the trace and nothing else.
+                self._trace = tuple(other for other in self._trace if other is not sink)
+                self._log.write("error", "trace", f"the trace has ended: {error}")
+
+    def _open_trace(self) -> None:
+        config = self.config
+        if config.trace_file is not None and self._trace_file is None:
+            self._trace_file = FileSink(config.trace_file, config.show_secrets, append=self._traced > 0)
+        sinks: list[TraceSink] = [] if self._trace_file is None else [self._trace_file]
+        if config.trace_sip:
+            sinks.append(text_sink(sys.stderr, config.show_secrets))
+        self._trace = tuple(sinks)
 
     def _pong(self, flow: int) -> None:
         self._core.pong(flow, self._now())
         self._perform()
 
     def _lost(self, flow: int, code: int, reason: str, clean: bool) -> None:
-        self._connections.pop(flow, None)
+        connection = self._connections.pop(flow, None)
+        if connection is not None:
+            self._close(connection)  # sees it to its end
         self._core.disconnected(flow, code, reason, clean, self._now())
         self._perform()
 
@@ -463,7 +523,7 @@ class UA(Emitter):
 
     # The end
 
-    async def _until_stopped(self, seconds: float) -> None:
+    async def _until_stopped(self, deadline: float) -> None:
         if self._core.stopped:
             return
         ended = asyncio.get_running_loop().create_future()
@@ -474,32 +534,53 @@ class UA(Emitter):
 
         self.on("disconnected", look)
         try:
-            await asyncio.wait_for(ended, seconds)
+            async with asyncio.timeout_at(deadline):
+                await ended
         except TimeoutError:
-            # What did not come to its end in time is cut off: the connection is closed without waiting any more.
+            # What did not come to its end in time is cut off: the second call does not wait.
             self._core.stop(self._now())
             self._perform()
         finally:
             self.off("disconnected", look)
 
-    async def _release(self) -> None:
+    async def _end_tasks(self, deadline: float) -> None:
+        """Let connections, and listeners that are coroutines, come to their end until ``deadline``; then end them."""
+        self._fail_requests()
+        closing = {*self._closing.values()}
+        # A listener may be the one who stops us.
+        ending = {*closing, *self._running_listeners()} - {asyncio.current_task()}
+        ours = self._tasks - closing
+        for task in ours:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending, timeout=max(0.0, deadline - self._now()))
+        for connection in [*self._closing]:
+            connection.abort()
+        for future in ending - closing:
+            future.cancel()
+        if left := {future for future in ending | ours if not future.done()}:
+            await asyncio.wait(left, timeout=_CANCEL_TIME)
+
+    def _release(self) -> None:
+        self._fail_requests()
+        for task in self._tasks - {*self._closing.values()}:
+            task.cancel()
+        for connection in (*self._connections.values(), *self._closing):
+            connection.abort()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        closing = [connection.close() for connection in self._connections.values()]
-        await asyncio.gather(*closing)
+        if self._trace_file is not None:
+            self._trace_file.close()
+            self._trace_file, self._trace = None, ()
+
+    def _fail_requests(self) -> None:
         failure = RequestFailed(None, Cause.CONNECTION_ERROR)
         _fail(self._registering, failure)
         _fail(self._unregistering, failure)
-        for context in self._clients.values():
-            context._finish(None, Cause.CONNECTION_ERROR)
-        self._clients.clear()
+        while self._clients:
+            self._clients.popitem()[1]._finish(None, Cause.CONNECTION_ERROR)
         self._servers.clear()
-        self._cancel_listeners()
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -71,3 +71,6 @@ class Connection(Protocol):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection and return when it is gone, after a second at most."""
+
+    def abort(self) -> None:
+        """End the connection at once; what has not been sent is lost."""

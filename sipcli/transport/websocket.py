@@ -36,7 +36,7 @@ HEAD_LIMIT = 4096
 REASON_LIMIT = 123
 
 # The library logs whole handshakes, with cookies and credentials, when the level is DEBUG.
-_LOGGER = logging.getLogger("sipcli.transport")
+_LOGGER = logging.getLogger("sipcli.transport.websocket")
 _LOGGER.setLevel(logging.WARNING)
 
 
@@ -259,6 +259,9 @@ class WebSocketConnection(asyncio.Protocol):
             self._flush()
         self._abort_soon()
         await asyncio.shield(self._closed)
+
+    def abort(self) -> None:
+        self._transport.abort()
 
     def _abort_soon(self) -> None:
         if self._abort_timer is None and not self._gone:
