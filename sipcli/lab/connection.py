@@ -34,9 +34,6 @@ class Listener(Protocol):
     def accepted(self, connection: ServerConnection) -> None:
         """Take a connection that TCP, and TLS where it is used, has made."""
 
-    def made(self, connection: ServerConnection) -> None:
-        """Take a new connection; one whose TLS handshake fails never comes this far."""
-
     def opened(self, connection: ServerConnection) -> None:
         """Take a connection whose handshake is done."""
 
@@ -65,7 +62,6 @@ class ServerConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self._listener.accepted(self)
         self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_TIMEOUT, transport.abort)
-        self._listener.made(self)
 
     def data_received(self, data: bytes) -> None:
         self._protocol.receive_data(data)

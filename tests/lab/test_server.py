@@ -185,6 +185,21 @@ async def test_tls(tmp_path: Path) -> None:
             assert (await ask(client, serialize(options()))).status == 200
 
 
+async def test_broken_tls_handshake(tmp_path: Path) -> None:
+    """A client that does not trust the lab, or speaks no TLS, holds nothing up."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*Authority(tmp_path).issue("127.0.0.1"))
+    async with asyncio.timeout(10), Lab(ssl=server) as lab:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await connect(lab.url, subprotocols=SIP)
+        reader, writer = await asyncio.open_connection("127.0.0.1", lab.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert lab.connections == 0
+
+
 # Where it listens, who lives there
 
 
