@@ -49,7 +49,6 @@ class ServerConnection(asyncio.Protocol):
 
     def __init__(self, flow: int, listener: Listener) -> None:
         self.flow = flow
-        self.is_open = False
         self._listener = listener
         self._protocol = ServerProtocol(select_subprotocol=_require_sip, logger=_LOGGER)
         self._fragments = bytearray()
@@ -90,7 +89,6 @@ class ServerConnection(asyncio.Protocol):
         self._protocol.send_response(response)
         if self._protocol.state is OPEN:
             self._deadline.cancel()
-            self.is_open = True
             self._listener.opened(self)
 
     def _take(self, frame: Frame) -> None:
