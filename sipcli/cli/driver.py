@@ -131,7 +131,9 @@ def _not_authenticated(run: Run, outcome: Outcome) -> Outcome:
 def _without_response(run: Run, cause: Cause) -> Outcome:
     last = None if run.renderer is None else run.renderer.last_disconnect
     if cause is Cause.CONNECTION_ERROR and last is not None:
-        return Outcome.of_cause(cause, f"{last.url}: {last.reason or 'the connection was lost'}")
+        reason = last.reason or "the connection was lost"
+        # What keeps a connection from being made names the server by itself.
+        return Outcome.of_cause(cause, reason if reason.startswith(last.url) else f"{last.url}: {reason}")
     if cause is Cause.REQUEST_TIMEOUT:
         return replace(Outcome.of_cause(cause, "no final response"), hints=("see the SIP:  add --trace-sip",))
     return Outcome.of_cause(cause)
