@@ -14,6 +14,10 @@ def main() -> int:
 
         sys.stdout.write(f"sipcli {__version__}\n")
         return 0
+    # Modules make objects that stay: looking for garbage among them costs a twentieth of a short command.
+    import gc
+
+    gc.disable()
     try:
         from sipcli.cli.app import run
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Coroutine
@@ -22,6 +23,9 @@ _SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMIN
 
 def drive(run: Run, work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Run a command's coroutine to its outcome, under the signals and the deadline."""
+    # What was made up to here stays; from here on a command may run for days.
+    gc.freeze()
+    gc.enable()
     return asyncio.run(_Driver(run).drive(work))
 
 

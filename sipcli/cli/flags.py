@@ -6,7 +6,8 @@ There are more than a hundred of them, so an option is only built when the comma
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,6 +107,8 @@ class Flag(NamedTuple):  # dataclasses would cost `sipcli --help` a tenth more
     repeatable: bool = False
     counted: bool = False
     type: click.ParamType[Any] | None = None
+    complete: Callable[[], Iterable[str]] | None = None
+    """What a shell may complete its value to, where that is not ``choices``."""
 
     @property
     def destination(self) -> str:
@@ -121,12 +124,13 @@ class Flag(NamedTuple):  # dataclasses would cost `sipcli --help` a tenth more
             keywords["is_flag"] = True
         else:
             keywords.update(metavar=self.metavar, multiple=self.repeatable, type=self.type or str)
-        if self.choices:
-            choices = self.choices
-            keywords["shell_complete"] = lambda _ctx, _param, incomplete: [
-                choice for choice in choices if choice.startswith(incomplete)
-            ]
+        if self.choices or self.complete is not None:
+            keywords["shell_complete"] = self._completions
         return click.Option([self._declaration, *self._more_declarations, self.destination], **keywords)
+
+    def _completions(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        words = self.choices if self.complete is None else self.complete()
+        return [word for word in words if word.startswith(incomplete)]
 
     @property
     def _declaration(self) -> str:
@@ -138,9 +142,31 @@ class Flag(NamedTuple):  # dataclasses would cost `sipcli --help` a tenth more
         return (*rest, *(f" /{name}" for name in self.off[1:])) if self.off else rest
 
 
+def _profile_names() -> Iterable[str]:
+    """Return the profiles of the configuration file; none where it cannot be read."""
+    from sipcli.config.file import read_file
+    from sipcli.config.loading import find_file
+    from sipcli.sip.errors import ConfigError
+
+    try:
+        path, _ = find_file(os.environ)
+        return read_file(path, path).profiles
+    except (OSError, ConfigError):
+        return ()
+
+
+# What people add by hand most.
+_HEADER_NAMES = ("Accept:", "Event:", "Expires:", "P-Asserted-Identity:", "Privacy:", "Reason:", "Subject:", "X-")
+
 COMMON: tuple[Flag, ...] = (
     Flag("config", ("-C", "--config"), "Read this configuration file.", "FILE"),
-    Flag("profile", ("-P", "--profile"), "Use [profiles.NAME] of the configuration file.", "NAME"),
+    Flag(
+        "profile",
+        ("-P", "--profile"),
+        "Use [profiles.NAME] of the configuration file.",
+        "NAME",
+        complete=_profile_names,
+    ),
     Flag(
         "headers",
         ("-H", "--header"),
@@ -148,6 +174,7 @@ COMMON: tuple[Flag, ...] = (
         "'NAME: VALUE'",
         repeatable=True,
         type=header_field,
+        complete=lambda: _HEADER_NAMES,
     ),
     Flag("password_stdin", ("--password-stdin",), "Read the password from the first line of standard input."),
     Flag("json", ("--json",), "Print JSON Lines: one event a line, the result last."),

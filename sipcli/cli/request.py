@@ -16,6 +16,13 @@ from sipcli.config.sip_values import ROUTES
 
 __all__ = ["command"]
 
+_METHODS = ("INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE")
+
+
+def _methods(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the methods that a shell may complete to."""
+    return [method for method in _METHODS if method.startswith(incomplete.upper())]
+
 
 class _Route(click.ParamType[str]):
     """A URI, with or without < and >, as the configuration takes them."""
@@ -47,7 +54,7 @@ class _Route(click.ParamType[str]):
         'name and address ("Bob" <sip:bob@example.com>).',
     ),
 )
-@click.argument("method", metavar="METHOD")
+@click.argument("method", metavar="METHOD", shell_complete=_methods)
 @click.argument("target", metavar="TARGET")
 @click.option("--body", metavar="TEXT", help="The body; - reads standard input.")
 @click.option("--body-file", metavar="FILE", type=click.Path(), help="A file as the body, byte for byte.")

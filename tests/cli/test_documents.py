@@ -103,11 +103,17 @@ def test_completion_of_an_unknown_shell_is_wrong_usage(tmp_path: Path) -> None:
         ("sipcli register --ke", ["--keep", "--keep-alive", "--keep-sips", "--keep-tel"]),
         ("sipcli --profi", ["--profile"]),
         ("sipcli completion b", ["bash"]),
+        ("sipcli request PUB", ["PUBLISH"]),
+        ("sipcli message bob -P l", ["lab"]),
+        ("sipcli message bob -H Sub", ["Subject:"]),
         ("sipcli message bob --keep-alive=o", []),
     ],
 )
 def test_completion_calls_the_program_back(line: str, expected: list[str], tmp_path: Path) -> None:
     words = line.split()
+    folder = tmp_path / ".config" / "sipcli"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("[profiles.lab]\n[profiles.work]\n")
     done = run(
         home=tmp_path,
         environ={"_SIPCLI_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},

@@ -115,3 +115,20 @@ async def test_too_brief_an_interval_is_asked_again(sipcli: Program) -> None:
         done = await sipcli("--json", "register", "--expires", "60", **strict.environment("alice"))
     assert done.status == 0, done.stderr
     assert done.result["expires"] == 120
+
+
+async def test_password_from_standard_input(sipcli: Program, lab: Lab) -> None:
+    account = lab.environment("alice")
+    password = account.pop("SIPCLI_PASSWORD")
+    done = await sipcli("register", "--password-stdin", user=None, stdin=f"{password}\n", **account)
+    assert done.status == 0, done.stderr
+
+
+async def test_password_file_that_is_missing(sipcli: Program, lab: Lab) -> None:
+    account = lab.environment("alice")
+    del account["SIPCLI_PASSWORD"]
+    flagged = await sipcli("--json", "register", "--password-file", "missing", user=None, **account)
+    assert flagged.status == 2, flagged.stderr
+    assert "missing" in flagged.result["error"]
+    configured = await sipcli("--json", "register", user=None, SIPCLI_PASSWORD_FILE="missing", **account)
+    assert configured.status == 7, configured.stderr
