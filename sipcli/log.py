@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Literal
@@ -44,7 +45,12 @@ class Log:
         if self._builtin_enabled:
             logging.getLogger(f"sipcli.{category}").log(_STANDARD[level], "%s", content)
         if self._connector is not None:
-            self._connector(level, category, self._label, content)
+            try:
+                self._connector(level, category, self._label, content)
+            except Exception as error:
+                # The program's own function: its failure is reported, and must not keep SIP from going on.
+                context = {"message": "Exception in the log connector", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def event(self, event: events.Event) -> None:
         """Hand on an event in words."""
