@@ -12,7 +12,7 @@ from sipcli.cli.output import Outcome
 from sipcli.cli.rendering import identity
 from sipcli.cli.runner import Command, Run
 from sipcli.contexts import InviteServerContext, MessageServerContext, ServerContext
-from sipcli.sip.events import NotifyReceived
+from sipcli.sip.events import Cause, NotifyReceived
 from sipcli.sip.message import Message
 from sipcli.ua import UA
 
@@ -100,6 +100,8 @@ class _Listener:
             return
         context.reject(self.reject)
         self.run.output.line(f"  refused with {self.reject}")
+        if self.run.renderer is not None:
+            self.run.renderer.call_ended(context.request, Cause.of_status(self.reject), by="local")
         self._counted("calls")
 
     def _given_up(self, context: InviteServerContext) -> None:

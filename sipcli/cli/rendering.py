@@ -69,7 +69,8 @@ class Renderer:
         self._progress = Progress(output)
         self._recover = recover
         self._requests: dict[int, Request] = {}
-        self._calls = 0
+        self._call_count = 0
+        self._calls: dict[str | None, int] = {}
         self.ever_connected = False
         self.last_disconnect: Disconnected | None = None
         self.unregistered: Unregistered | None = None
@@ -119,19 +120,9 @@ class Renderer:
             case MessageReceived():
                 output.event("message.received", **message_fields(event.request))
             case InviteReceived():
-                self._calls += 1
-                fields = message_fields(event.request)
-                sdp = fields.pop("body")
-                output.event("call.incoming", call=self._calls, sdp=sdp, **fields)
+                self._call_incoming(event.request)
             case IncomingCancelled():
-                output.event(
-                    "call.ended",
-                    call=self._calls,
-                    call_id=event.request.get("Call-ID"),
-                    cause=Cause.CANCELED.value,
-                    by="remote",
-                    **{"from": identity(event.request, "From"), "to": identity(event.request, "To")},
-                )
+                self.call_ended(event.request, Cause.CANCELED, by="remote")
             case NotifyReceived():
                 output.event("notify.received", package=event.request.get("Event"), **message_fields(event.request))
             case ReferReceived():
@@ -202,6 +193,25 @@ class Renderer:
             self._requests.pop(event.id, None)
         fields["call_id"] = None if request is None else request.get("Call-ID")
         self._output.event(f"request.{name}", **fields)
+
+    def _call_incoming(self, request: Request) -> None:
+        self._call_count += 1
+        number = self._calls[request.get("Call-ID")] = self._call_count
+        fields = message_fields(request)
+        sdp = fields.pop("body")
+        self._output.event("call.incoming", call=number, sdp=sdp, **fields)
+
+    def call_ended(self, request: Request, cause: Cause, *, by: str) -> None:
+        """Say that an incoming call has ended, ``by`` whom: ``local`` or ``remote``."""
+        call_id = request.get("Call-ID")
+        self._output.event(
+            "call.ended",
+            call=self._calls.pop(call_id, self._call_count),
+            call_id=call_id,
+            cause=str(cause),
+            by=by,
+            **{"from": identity(request, "From"), "to": identity(request, "To")},
+        )
 
     def _transaction(self, event: TransactionCreated | TransactionDestroyed) -> None:
         name = "created" if isinstance(event, TransactionCreated) else "destroyed"

@@ -52,6 +52,8 @@ async def test_call_is_refused(arguments: tuple[str, ...], code: int, started: S
         assert done.result["status"] == code
         incoming = bob.expect("call.incoming")
         assert (incoming["call"], incoming["from"]) == (1, "<sip:alice@127.0.0.1>")
+        gone = bob.expect("call.ended")
+        assert (gone["call"], gone["by"], gone["call_id"]) == (1, "local", incoming["call_id"])
         assert await asyncio.to_thread(bob.wait) == 0
         assert bob.expect("result")["calls"] == 1
 
