@@ -111,11 +111,12 @@ class Emitter:
         """Return the listeners of ``event``."""
         return () if self._listeners is None else self._listeners.listeners(event)
 
-    def _emit_and_list(self, event: str, *args: object) -> list[asyncio.Future[Any]]:
+    def emit_and_list(self, event: str, *args: object) -> list[asyncio.Future[Any]]:
+        """Do as ``emit``; return what the listeners that are coroutines became."""
         return [] if self._listeners is None else self._listeners.emit_and_list(event, *args)
 
-    def _running_listeners(self) -> set[asyncio.Future[Any]]:
-        # Listeners that are coroutines and have not come to their end.
+    def running_listeners(self) -> set[asyncio.Future[Any]]:
+        """Return the listeners that are coroutines and have not come to their end."""
         return set() if self._listeners is None else set(self._listeners.running)
 
     def _made(self) -> _Listeners:

@@ -18,6 +18,18 @@ Connector = Callable[[str, str, str | None, str], object]
 """Called with level, category, label and content, all text but the label, which may be None."""
 
 _NUMBERS: dict[str, int] = {"error": 0, "warn": 1, "log": 2, "debug": 3}
+# Several for every request: they cost nothing at the usual levels.
+_DETAILS = frozenset(
+    (
+        events.TransactionCreated,
+        events.TransactionDestroyed,
+        events.RequestSent,
+        events.RequestProgress,
+        events.RequestAccepted,
+        events.RequestRejected,
+        events.RequestCancelled,
+    )
+)
 _STANDARD = {"error": logging.ERROR, "warn": logging.WARNING, "log": logging.INFO, "debug": logging.DEBUG}
 
 
@@ -54,12 +66,13 @@ class Log:
 
     def event(self, event: events.Event) -> None:
         """Hand on an event in words."""
+        if self._level < _NUMBERS["debug"] and type(event) in _DETAILS:
+            return
         match event:
-            case events.TransactionCreated() | events.TransactionDestroyed():
-                # Two for every request: told apart here so that they cost nothing at the usual levels.
-                if self._level >= _NUMBERS["debug"]:
-                    verb = "created" if isinstance(event, events.TransactionCreated) else "destroyed"
-                    self.write("debug", "transaction", f"{verb} {event.key}")
+            case events.TransactionCreated():
+                self.write("debug", "transaction", f"created {event.key}")
+            case events.TransactionDestroyed():
+                self.write("debug", "transaction", f"destroyed {event.key}")
             case events.Connecting():
                 self.write("log", "transport", f"connecting to {event.url}, attempt {event.attempt}")
             case events.Connected():

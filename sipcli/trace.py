@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -14,6 +14,7 @@ from sipcli.escape import escape, escape_body
 
 __all__ = [
     "FileSink",
+    "Trace",
     "TraceRecord",
     "TraceSink",
     "as_json",
@@ -151,6 +152,42 @@ def _visible(record: TraceRecord, show_secrets: bool) -> bytes:
 
 
 # Where records go
+
+
+class Trace:
+    """Numbers what is traced and hands it to sinks; false while there are none."""
+
+    __slots__ = ("_failed", "_sinks", "numbered")
+
+    def __init__(self, sinks: Iterable[TraceSink], failed: Callable[[OSError], None]) -> None:
+        """``failed`` is told when a sink cannot write, which ends that sink and nothing else."""
+        self._sinks = tuple(sinks)
+        self._failed = failed
+        self.numbered = 0
+        """How many messages have been."""
+
+    def __bool__(self) -> bool:
+        return bool(self._sinks)
+
+    def add(self, sink: TraceSink) -> None:
+        """Give a further sink what comes from now on."""
+        self._sinks = (*self._sinks, sink)
+
+    def remove(self, sink: TraceSink) -> None:
+        """Give a sink nothing any more."""
+        self._sinks = tuple(other for other in self._sinks if other is not sink)
+
+    def record(self, ts: float, sent: bool, flow: str, data: bytes) -> None:
+        """Trace one message; ``ts`` in seconds since the epoch."""
+        self.numbered += 1
+        record = TraceRecord(self.numbered, ts, sent, flow, data)
+        for sink in self._sinks:
+            try:
+                sink(record)
+            except OSError as error:
+                # A full disk, or a reader that has gone.
+                self.remove(sink)
+                self._failed(error)
 
 
 def text_sink(stream: TextIO, show_secrets: bool = False) -> TraceSink:

@@ -6,35 +6,26 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sipcli.config import Config
-from sipcli.contexts import (
-    Answer,
-    ClientContext,
-    InviteServerContext,
-    MessageServerContext,
-    RequestFailed,
-    ServerContext,
-)
+from sipcli.contexts import ClientContext, RequestFailed
+from sipcli.dispatch import ClientContexts, ServerContexts
 from sipcli.emitter import Emitter
+from sipcli.flows import Flows
 from sipcli.log import Log
 from sipcli.sip import events
 from sipcli.sip.core import RequestParams, UserAgentCore
 from sipcli.sip.digest import Credentials
-from sipcli.sip.errors import LocalProtocolError
 from sipcli.sip.events import Cause
 from sipcli.sip.headers import NameAddr
 from sipcli.sip.ids import Ids
-from sipcli.sip.settings import Server
 from sipcli.sip.timers import Timers
 from sipcli.sip.uri import URI
-from sipcli.trace import FileSink, TraceRecord, TraceSink, text_sink
-
-if TYPE_CHECKING:
-    from sipcli.transport import Connection  # costs the WebSocket library: only when something is connected
+from sipcli.tasks import Tasks
+from sipcli.trace import FileSink, Trace, TraceSink, text_sink
 
 __all__ = ["UA", "AuthenticationFactory"]
 
@@ -43,12 +34,8 @@ AuthenticationFactory = Callable[["UA"], "Credentials | Awaitable[Credentials | 
 
 _E = TypeVar("_E", events.Registered, events.Unregistered)
 
-# How long listeners that are coroutines have to answer a MESSAGE, in seconds: less than the core waits itself.
-_ANSWER_TIME = 9.0
 # How long what is cancelled may take to notice, in seconds.
 _CANCEL_TIME = 0.2
-# RFC 6455 §7.4.1: there was no Close frame.
-_ABNORMAL_CLOSURE = 1006
 
 # Which name SIP.js gives to what happens; each listener gets the event itself.
 _NAMES: dict[type, str] = {
@@ -91,19 +78,18 @@ class UA(Emitter):
         """For the application: nothing else touches it."""
         timers = Timers(transaction_timeout=self.config.transaction_timeout)
         self._core = UserAgentCore(self.config, timers, Ids(secrets.token_bytes), recover=recover)
-        self._trace: tuple[TraceSink, ...] = () if trace is None else tuple(trace)
-        self._trace_as_configured = trace is None
-        self._trace_file: FileSink | None = None
-        self._traced = 0
-        self._authentication_factory = authentication_factory or self.config.authentication_factory
         log = self.config.log
         self._log = Log(log.level, log.builtin_enabled, log.connector)
-        self._connections: dict[int, Connection] = {}
-        self._attempts: dict[int, asyncio.Task[None]] = {}
-        self._closing: dict[Connection, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._clients: dict[int, ClientContext] = {}
-        self._servers: dict[int, ServerContext] = {}
+        self._trace = Trace(trace or (), self._trace_failed)
+        self._trace_as_configured = trace is None
+        self._trace_sinks: list[TraceSink] = []
+        self._authentication_factory = authentication_factory or self.config.authentication_factory
+        self._tasks = Tasks("user agent")
+        self._flows = Flows(
+            self.config, connected=self._connected, lost=self._lost, received=self._received, pong=self._pong
+        )
+        self._clients = ClientContexts()
+        self._servers = ServerContexts(self, self._core, self._now, self._perform, self._tasks)
         self._registering: list[asyncio.Future[events.Registered]] = []
         self._unregistering: list[asyncio.Future[events.Unregistered]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -120,9 +106,12 @@ class UA(Emitter):
         """
         if self._stopped is not None:
             await self._stopped.wait()
-        self._core.start(self._now())
-        if self._trace_as_configured:
-            self._open_trace()
+        self._open_trace()
+        try:
+            self._core.start(self._now())
+        except BaseException:
+            self._close_trace()
+            raise
         self._perform()
 
     async def stop(self, timeout: float | None = None) -> None:
@@ -141,7 +130,9 @@ class UA(Emitter):
                 self._core.stop(self._now())
             self._perform()
             await self._until_stopped(deadline)
+            self._fail_requests()
             await self._end_tasks(deadline)
+            await self._flows.end(deadline - self._now())
         finally:
             self._release()
             self._stopped = None
@@ -243,7 +234,8 @@ class UA(Emitter):
             self._core.cancel(request_id, self._now(), status_code=status_code, reason_phrase=reason_phrase)
             self._perform()
 
-        context = self._clients[request_id] = ClientContext(self, request, cancel)
+        context = ClientContext(self, request, cancel)
+        self._clients.add(request_id, context)
         if not self._performing and not self._perform_is_due:
             self._perform_is_due = True
             asyncio.get_running_loop().call_soon(self._perform)
@@ -274,12 +266,12 @@ class UA(Emitter):
             case events.Transmit(flow, data):
                 self._transmit(flow, data)
             case events.Ping(flow):
-                if (connection := self._connections.get(flow)) is not None:
+                if (connection := self._flows[flow]) is not None:
                     connection.ping()
             case events.Connect(flow, server):
-                self._attempts[flow] = self._spawn(self._connect(flow, server))
+                self._flows.connect(flow, server)
             case events.Disconnect(flow, code, reason):
-                self._disconnect(flow, code, reason)
+                self._flows.disconnect(flow, code, reason)
             case _:
                 self._take(output)
 
@@ -299,59 +291,32 @@ class UA(Emitter):
         self._core.handle_timer(self._now())
         self._perform()
 
-    # The connection
+    # What the flows bring
 
-    async def _connect(self, flow: int, server: Server) -> None:
-        from sipcli.transport import TransportError, TransportOptions, connect
-
-        config = self.config
-        options = TransportOptions(
-            timeout=config.connection_timeout,
-            ca_file=config.ca_file,
-            insecure=config.insecure,
-            client_cert=config.client_cert,
-            client_key=config.client_key,
-            origin=config.origin,
-            ws_headers=config.ws_headers,
-            proxy=config.proxy,
-        )
-        try:
-            connection = await connect(server, options, _FlowListener(self, flow, server.url))
-        except TransportError as error:
-            self._attempts.pop(flow, None)
-            self._core.disconnected(flow, _ABNORMAL_CLOSURE, str(error), False, self._now())
-        else:
-            # Nothing may be awaited in here: what the server sends at once must find the flow connected.
-            self._attempts.pop(flow, None)
-            self._connections[flow] = connection
-            if connection.proxy is not None:
-                self._log.write("log", "transport", f"through the proxy {connection.proxy}")
-            self._core.connected(flow, self._now())
+    def _connected(self, flow: int, proxy: str | None) -> None:
+        if proxy is not None:
+            self._log.write("log", "transport", f"through the proxy {proxy}")
+        self._core.connected(flow, self._now())
         self._perform()
 
-    def _disconnect(self, flow: int, code: int, reason: str) -> None:
-        attempt = self._attempts.pop(flow, None)
-        if attempt is not None:
-            attempt.cancel()
-        connection = self._connections.get(flow)
-        if connection is not None:
-            self._close(connection, code, reason)
+    def _lost(self, flow: int, code: int, reason: str, clean: bool) -> None:
+        self._core.disconnected(flow, code, reason, clean, self._now())
+        self._perform()
 
-    def _close(self, connection: Connection, code: int = 1000, reason: str = "") -> None:
-        if connection not in self._closing:
-            task = self._closing[connection] = self._spawn(connection.close(code, reason))
-            task.add_done_callback(lambda _: self._closing.pop(connection, None))
+    def _pong(self, flow: int) -> None:
+        self._core.pong(flow, self._now())
+        self._perform()
 
     def _transmit(self, flow: int, data: bytes) -> None:
-        connection = self._connections.get(flow)
+        connection = self._flows[flow]
         if connection is not None:
             if self._trace:
-                self._record(True, connection.url, data)
+                self._trace.record(time.time(), True, connection.url, data)
             connection.send(data)
 
     def _received(self, flow: int, url: str, data: bytes) -> None:
         if self._trace:
-            self._record(False, url, data)
+            self._trace.record(time.time(), False, url, data)
         try:
             self._core.receive(data, flow, self._now())
         except Exception as error:
@@ -360,36 +325,31 @@ class UA(Emitter):
             asyncio.get_running_loop().call_exception_handler(context)
         self._perform()
 
-    def _record(self, sent: bool, url: str, data: bytes) -> None:
-        self._traced += 1
-        record = TraceRecord(self._traced, time.time(), sent, url, data)
-        for sink in self._trace:
-            try:
-                sink(record)
-            except OSError as error:
-                # A full disk or a reader that has gone ends the trace and nothing else.
-                self._trace = tuple(other for other in self._trace if other is not sink)
-                self._log.write("error", "trace", f"the trace has ended: {error}")
+    # The trace
 
     def _open_trace(self) -> None:
+        """Do as ``trace_sip`` and ``trace_file`` say, unless the program has said what becomes of the trace."""
+        if not self._trace_as_configured or self._trace_sinks:
+            return
         config = self.config
-        if config.trace_file is not None and self._trace_file is None:
-            self._trace_file = FileSink(config.trace_file, config.show_secrets, append=self._traced > 0)
-        sinks: list[TraceSink] = [] if self._trace_file is None else [self._trace_file]
+        if config.trace_file is not None:
+            # A second start goes on where the first ended.
+            again = self._trace.numbered > 0
+            self._trace_sinks.append(FileSink(config.trace_file, config.show_secrets, append=again))
         if config.trace_sip:
-            sinks.append(text_sink(sys.stderr, config.show_secrets))
-        self._trace = tuple(sinks)
+            self._trace_sinks.append(text_sink(sys.stderr, config.show_secrets))
+        for sink in self._trace_sinks:
+            self._trace.add(sink)
 
-    def _pong(self, flow: int) -> None:
-        self._core.pong(flow, self._now())
-        self._perform()
+    def _close_trace(self) -> None:
+        for sink in self._trace_sinks:
+            self._trace.remove(sink)
+            if isinstance(sink, FileSink):
+                sink.close()
+        self._trace_sinks.clear()
 
-    def _lost(self, flow: int, code: int, reason: str, clean: bool) -> None:
-        connection = self._connections.pop(flow, None)
-        if connection is not None:
-            self._close(connection)  # sees it to its end
-        self._core.disconnected(flow, code, reason, clean, self._now())
-        self._perform()
+    def _trace_failed(self, error: OSError) -> None:
+        self._log.write("error", "trace", f"the trace has ended: {error}")
 
     # What the core has to say
 
@@ -400,69 +360,22 @@ class UA(Emitter):
         if name is not None:
             self.emit(name, event)
         match event:
+            case events.TransactionCreated() | events.TransactionDestroyed():
+                pass
             case events.Registered():
                 _resolve(self._registering, event)
             case events.Unregistered(response, None):
                 _resolve(self._unregistering, event)
             case events.RegistrationFailed(response, cause) | events.Unregistered(response, Cause() as cause):
-                _fail(self._registering, RequestFailed(response, cause))
-                _fail(self._unregistering, RequestFailed(response, cause))
+                self._fail_registrations(RequestFailed(response, cause))
             case events.CredentialsRequired(request_id):
-                self._spawn(self._provide_credentials(request_id))
+                self._tasks.start(self._provide_credentials(request_id))
             case (
-                events.RequestSent()
-                | events.RequestProgress()
-                | events.RequestAccepted()
-                | events.RequestRejected()
-                | events.RequestFailed()
-                | events.RequestCancelled()
+                events.MessageReceived() | events.InviteReceived() | events.ReferReceived() | events.IncomingCancelled()
             ):
-                self._take_client_event(event)
-            case events.MessageReceived(request_id, request):
-                self._take_message(request_id, MessageServerContext(self, request, self._answer(request_id)))
-            case events.InviteReceived(request_id, request):
-                self._take_request(
-                    request_id, "invite", InviteServerContext(self, request, self._answer(request_id)), otherwise=480
-                )
-            case events.ReferReceived(request_id, request):
-                # Never followed: where nobody listens it is declined.
-                refer = ServerContext(self, request, self._answer(request_id))
-                self._take_request(request_id, "outOfDialogReferRequested", refer, otherwise=603)
-            case events.IncomingCancelled(request_id):
-                if (context := self._servers.pop(request_id, None)) is not None:
-                    context.cancelled = True
-                    context.emit("cancel")
+                self._servers.take(event)
             case _:
-                pass
-
-    def _take_client_event(
-        self,
-        event: events.RequestSent
-        | events.RequestProgress
-        | events.RequestAccepted
-        | events.RequestRejected
-        | events.RequestFailed
-        | events.RequestCancelled,
-    ) -> None:
-        context = self._clients.get(event.id)
-        if context is None:
-            return
-        match event:
-            case events.RequestSent(_, request):
-                context.request = request
-            case events.RequestProgress(_, response):
-                context.emit("progress", response, response.reason)
-            case events.RequestCancelled():
-                context.emit("cancel")
-            case events.RequestAccepted(request_id, response):
-                del self._clients[request_id]
-                context._finish(response, None)
-            case events.RequestRejected(request_id, response, cause):
-                del self._clients[request_id]
-                context._finish(response, cause)
-            case events.RequestFailed(request_id, cause):
-                del self._clients[request_id]
-                context._finish(None, cause)
+                self._clients.take(event)
 
     async def _provide_credentials(self, request_id: int) -> None:
         credentials: Credentials | None = None
@@ -473,53 +386,6 @@ class UA(Emitter):
         finally:
             self._core.provide_credentials(request_id, credentials, self._now())
             self._perform()
-
-    # Requests from peers
-
-    def _answer(self, request_id: int) -> Callable[[Answer], None]:
-        def send(answer: Answer) -> None:
-            now, core = self._now(), self._core
-            if answer.status < 200:
-                core.provisional(
-                    request_id, now, status=answer.status, reason=answer.reason, extra_headers=answer.extra_headers
-                )
-            elif answer.status < 300:
-                core.accept(
-                    request_id,
-                    now,
-                    status=answer.status,
-                    reason=answer.reason,
-                    extra_headers=answer.extra_headers,
-                    body=answer.body,
-                    content_type=answer.content_type,
-                )
-            else:
-                core.reject(
-                    request_id, now, status=answer.status, reason=answer.reason, extra_headers=answer.extra_headers
-                )
-            if answer.status >= 200:
-                self._servers.pop(request_id, None)
-            self._perform()
-
-        return send
-
-    def _take_message(self, request_id: int, context: MessageServerContext) -> None:
-        self._servers[request_id] = context
-        running = self._emit_and_list("message", context)
-        if running:
-            self._spawn(self._accept_after(running, context))
-        else:
-            _accept_unanswered(context)
-
-    @staticmethod
-    async def _accept_after(running: list[asyncio.Future[Any]], context: MessageServerContext) -> None:
-        await asyncio.wait(running, timeout=_ANSWER_TIME)
-        _accept_unanswered(context)
-
-    def _take_request(self, request_id: int, name: str, context: ServerContext, *, otherwise: int) -> None:
-        self._servers[request_id] = context
-        if not self.emit(name, context):
-            context.reject(otherwise)
 
     # The end
 
@@ -544,95 +410,41 @@ class UA(Emitter):
             self.off("disconnected", look)
 
     async def _end_tasks(self, deadline: float) -> None:
-        """Let connections, and listeners that are coroutines, come to their end until ``deadline``; then end them."""
-        self._fail_requests()
-        closing = {*self._closing.values()}
+        """End our own, and listeners that are coroutines when they have not come to their end at ``deadline``."""
+        self._tasks.cancel()
         # A listener may be the one who stops us.
-        ending = {*closing, *self._running_listeners()} - {asyncio.current_task()}
-        ours = self._tasks - closing
-        for task in ours:
-            task.cancel()
-        if ending:
-            await asyncio.wait(ending, timeout=max(0.0, deadline - self._now()))
-        for connection in [*self._closing]:
-            connection.abort()
-        for future in ending - closing:
-            future.cancel()
-        if left := {future for future in ending | ours if not future.done()}:
+        listeners = self.running_listeners() - {asyncio.current_task()}
+        if listeners:
+            await asyncio.wait(listeners, timeout=max(0.0, deadline - self._now()))
+        for listener in listeners:
+            listener.cancel()
+        if left := {future for future in (*listeners, *self._tasks) if not future.done()}:
             await asyncio.wait(left, timeout=_CANCEL_TIME)
 
     def _release(self) -> None:
         self._fail_requests()
-        for task in self._tasks - {*self._closing.values()}:
-            task.cancel()
-        for connection in (*self._connections.values(), *self._closing):
-            connection.abort()
+        self._tasks.cancel()
+        self._flows.abort()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._trace_file is not None:
-            self._trace_file.close()
-            self._trace_file, self._trace = None, ()
+        self._close_trace()
 
     def _fail_requests(self) -> None:
-        failure = RequestFailed(None, Cause.CONNECTION_ERROR)
-        _fail(self._registering, failure)
-        _fail(self._unregistering, failure)
-        while self._clients:
-            self._clients.popitem()[1]._finish(None, Cause.CONNECTION_ERROR)
-        self._servers.clear()
+        self._fail_registrations(RequestFailed(None, Cause.CONNECTION_ERROR))
+        self._clients.fail()
+        self._servers.forget()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            context = {"message": "Exception in a task of the user agent", "exception": error, "task": task}
-            task.get_loop().call_exception_handler(context)
+    def _fail_registrations(self, error: RequestFailed) -> None:
+        for waiters in (self._registering, self._unregistering):
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(error)
+            waiters.clear()
 
 
-class _FlowListener:
-    """Tells the user agent which flow it is that something happens on."""
-
-    __slots__ = ("_flow", "_ua", "_url")
-
-    def __init__(self, ua: UA, flow: int, url: str) -> None:
-        self._ua = ua
-        self._flow = flow
-        self._url = url
-
-    def message_received(self, data: bytes) -> None:
-        self._ua._received(self._flow, self._url, data)
-
-    def pong_received(self) -> None:
-        self._ua._pong(self._flow)
-
-    def connection_lost(self, code: int, reason: str, clean: bool) -> None:
-        self._ua._lost(self._flow, code, reason, clean)
-
-
-def _accept_unanswered(context: MessageServerContext) -> None:
-    if context.answer is None and not context.cancelled:
-        try:
-            context.accept()
-        except LocalProtocolError:
-            # The core's own answer was quicker, or we are stopping.
-            context.cancelled = True
-
-
-def _resolve(waiters: list[asyncio.Future[Any]], event: object) -> None:
+def _resolve(waiters: list[asyncio.Future[_E]], event: _E) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(event)
-    waiters.clear()
-
-
-def _fail(waiters: list[asyncio.Future[Any]], error: RequestFailed) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_exception(error)
     waiters.clear()

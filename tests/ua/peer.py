@@ -34,7 +34,6 @@ class Peer:
         self._messages: asyncio.Queue[Request | Response] = asyncio.Queue()
         self._connections: dict[ServerConnection, None] = {}
         self._server: Server | None = None
-        self._connected = asyncio.Condition()
 
     @property
     def url(self) -> str:
@@ -67,10 +66,10 @@ class Peer:
         for connection in self._connections:
             connection.transport.abort()
 
-    async def connections(self, count: int) -> None:
-        """Wait until there are so many connections."""
-        async with asyncio.timeout(PATIENCE), self._connected:
-            await self._connected.wait_for(lambda: len(self._connections) == count)
+    def pause(self) -> None:
+        """Read nothing any more, so that not even a Close frame is answered."""
+        for connection in self._connections:
+            connection.transport.pause_reading()
 
     async def request(self, method: str) -> Request:
         """Return the next request of a method; what comes before it is passed over."""
@@ -127,9 +126,7 @@ class Peer:
             return await self._messages.get()
 
     async def _serve(self, connection: ServerConnection) -> None:
-        async with self._connected:
-            self._connections[connection] = None
-            self._connected.notify_all()
+        self._connections[connection] = None
         try:
             async for data in connection:
                 octets = data.encode() if isinstance(data, str) else data
@@ -139,9 +136,7 @@ class Peer:
             pass  # the user agent, or the test, has ended it
         finally:
             self.closes.put_nowait(connection.close_code or 0)
-            async with self._connected:
-                self._connections.pop(connection, None)
-                self._connected.notify_all()
+            del self._connections[connection]
 
     async def _take(self, message: Request | Response) -> None:
         self.received.append(message)

@@ -88,7 +88,7 @@ async def test_coroutine_listener() -> None:
         seen.append(value)
 
     emitter.on("event", listener)
-    tasks = emitter._emit_and_list("event", 7)
+    tasks = emitter.emit_and_list("event", 7)
     assert not seen
     await asyncio.wait(tasks)
     assert seen == [7]
@@ -108,7 +108,7 @@ async def test_failure_is_reported(reported: list[dict[str, Any]], is_coroutine:
 
     emitter.on("event", coroutine if is_coroutine else function)
     emitter.on("event", lambda: seen.append("second"))
-    if tasks := emitter._emit_and_list("event"):
+    if tasks := emitter.emit_and_list("event"):
         await asyncio.wait(tasks)
         await asyncio.sleep(0)
     assert seen == ["second"]
@@ -145,12 +145,12 @@ async def test_cancelled_listener(reported: list[dict[str, Any]]) -> None:
             ended.set()
 
     emitter.on("event", forever)
-    assert not emitter._running_listeners()
+    assert not emitter.running_listeners()
     emitter.emit("event")
     await asyncio.sleep(0)
-    [task] = emitter._running_listeners()
+    [task] = emitter.running_listeners()
     task.cancel()
     await asyncio.wait([task])
     assert ended.is_set()
-    assert not emitter._running_listeners()
+    assert not emitter.running_listeners()
     assert not reported

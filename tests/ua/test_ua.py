@@ -24,6 +24,7 @@ from sipcli.contexts import (
 )
 from sipcli.lab.server import Lab
 from sipcli.sip import events
+from sipcli.sip.core import UserAgentCore
 from sipcli.sip.digest import Credentials
 from sipcli.sip.errors import ConfigError, LocalProtocolError, ParseError
 from sipcli.sip.events import Cause
@@ -170,11 +171,14 @@ async def test_row_5_stop_order(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("timeout", [None, 0.0])
-async def test_row_5_stop_is_bounded(peer: Peer, timeout: float | None) -> None:
-    """A server that answers nothing any more holds a stop no longer than its time."""
+@pytest.mark.parametrize("reads", [True, False])
+async def test_row_5_stop_is_bounded(peer: Peer, timeout: float | None, reads: bool) -> None:
+    """A server that answers nothing any more, not even a Close frame, holds a stop no longer than its time."""
     async with running(peer) as ua:
         await soon(ua.register())
         del peer.answers["REGISTER"]
+        if not reads:
+            peer.pause()
         pending = ua.message("bob", "never answered")
         began = asyncio.get_running_loop().time()
         await ua.stop(timeout)
@@ -250,6 +254,33 @@ async def test_stop_waits_for_listeners(peer: Peer) -> None:
     await happened(ua, "connected")
     await ua.stop()
     assert seen == ["short", "endless"]
+
+
+async def test_stop_is_cut_short(peer: Peer) -> None:
+    """A stop that is itself cancelled leaves nothing behind, and the next one returns."""
+    async with running(peer, stop_timeout=PATIENCE) as ua:
+        peer.pause()
+        ua.message("bob", "never answered")
+        stopping = asyncio.ensure_future(ua.stop())
+        joining = asyncio.ensure_future(ua.stop())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        await soon(joining)
+        await asyncio.wait_for(ua.stop(), 1)
+        assert stopping.cancelled()
+        assert not ua.is_connected()
+
+
+async def test_start_waits_for_the_stop(peer: Peer) -> None:
+    """A start during a stop begins when that has ended."""
+    async with running(peer) as ua:
+        seen: list[str] = []
+        ua.on("disconnected", lambda event: seen.append("disconnected"))
+        ua.on("connected", lambda event: seen.append("connected"))
+        connected = asyncio.ensure_future(happened(ua, "connected"))
+        await asyncio.gather(ua.stop(), ua.start())
+        await connected
+        assert seen == ["disconnected", "connected"]
 
 
 async def test_autostart(peer: Peer) -> None:
@@ -647,11 +678,48 @@ async def test_rows_30_69_refer(peer: Peer, listens: bool) -> None:
 
 async def test_row_31_keep_alive_timeout(peer: Peer) -> None:
     """A server that does not answer a keep-alive is left for another connection."""
-    async with running(peer, keep_alive="crlf", keep_alive_interval=1, keep_alive_debounce=0.05) as ua:
+    async with running(peer, keep_alive="crlf", keep_alive_interval=0.1, keep_alive_debounce=0.05) as ua:
         timeout = asyncio.ensure_future(happened(ua, "keepAliveTimeout"))
         connected = asyncio.ensure_future(happened(ua, "connected"))
         assert (await timeout).url == peer.url
         await connected
+
+
+async def test_row_100_ping(peer: Peer) -> None:
+    """A ping that is answered keeps the flow, one that is not ends it."""
+    async with running(peer, keep_alive="ping", keep_alive_interval=0.05, keep_alive_debounce=0.2) as ua:
+        timeouts: list[object] = []
+        ua.on("keepAliveTimeout", timeouts.append)
+        context = ua.message("bob", "hi")
+        request = await peer.request("MESSAGE")
+        timeout = asyncio.ensure_future(happened(ua, "keepAliveTimeout"))
+        done, _ = await asyncio.wait([timeout], timeout=0.5)
+        assert not done
+        await peer.answer(request, 200)
+        await soon(context)
+        peer.pause()
+        await timeout
+
+
+async def test_error_in_the_core(peer: Peer, noise: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the core err over a message, that is reported, and the next message is taken."""
+
+    erred = asyncio.Event()
+
+    def err(*_arguments: object) -> None:
+        erred.set()
+        raise ZeroDivisionError
+
+    async with running(peer) as ua:
+        with monkeypatch.context() as patch:
+            patch.setattr(UserAgentCore, "receive", err)
+            await peer.ask("OPTIONS")
+            await soon(erred.wait())
+        await peer.ask("OPTIONS", ("X-Again", "yes"))
+        assert (await peer.response()).status == 200
+        assert ua.is_connected()
+    assert [type(context["exception"]) for context in noise] == [ZeroDivisionError]
+    noise.clear()
 
 
 async def test_listener_failure_does_no_harm(peer: Peer, noise: list[dict[str, Any]]) -> None:
