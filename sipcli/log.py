@@ -11,15 +11,14 @@ from sipcli.escape import escape
 from sipcli.sip import events
 from sipcli.sip.message import Request, Response
 
-__all__ = ["Connector", "Log"]
+__all__ = ["DETAILS", "Connector", "Log"]
 
 Level = Literal["error", "warn", "log", "debug"]
 Connector = Callable[[str, str, str | None, str], object]
 """Called with level, category, label and content, all text but the label, which may be None."""
 
 _NUMBERS: dict[str, int] = {"error": 0, "warn": 1, "log": 2, "debug": 3}
-# Several for every request: they cost nothing at the usual levels.
-_DETAILS = frozenset(
+DETAILS = frozenset(
     (
         events.TransactionCreated,
         events.TransactionDestroyed,
@@ -30,6 +29,7 @@ _DETAILS = frozenset(
         events.RequestCancelled,
     )
 )
+"""The events that only a ``detailed`` log tells of: several for every request, so nothing should be done for them."""
 _STANDARD = {"error": logging.ERROR, "warn": logging.WARNING, "log": logging.INFO, "debug": logging.DEBUG}
 
 
@@ -39,12 +39,14 @@ class Log:
     With ``builtin_enabled`` it goes to the standard loggers ``sipcli.CATEGORY``; to the connector it goes always.
     """
 
-    __slots__ = ("_builtin_enabled", "_connector", "_label", "_level")
+    __slots__ = ("_builtin_enabled", "_connector", "_label", "_level", "detailed")
 
     def __init__(
         self, level: int, builtin_enabled: bool, connector: Connector | None = None, label: str | None = None
     ) -> None:
         self._level = level
+        self.detailed = level >= _NUMBERS["debug"]
+        """Whether it tells of the ``DETAILS`` too."""
         self._builtin_enabled = builtin_enabled
         self._connector = connector
         self._label = label
@@ -66,8 +68,6 @@ class Log:
 
     def event(self, event: events.Event) -> None:
         """Hand on an event in words."""
-        if self._level < _NUMBERS["debug"] and type(event) in _DETAILS:
-            return
         match event:
             case events.TransactionCreated():
                 self.write("debug", "transaction", f"created {event.key}")

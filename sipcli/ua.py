@@ -15,7 +15,7 @@ from sipcli.contexts import ClientContext, RequestFailed
 from sipcli.dispatch import ClientContexts, ServerContexts
 from sipcli.emitter import Emitter
 from sipcli.flows import Flows
-from sipcli.log import Log
+from sipcli.log import DETAILS, Log
 from sipcli.sip import events
 from sipcli.sip.core import RequestParams, UserAgentCore
 from sipcli.sip.digest import Credentials
@@ -33,6 +33,8 @@ AuthenticationFactory = Callable[["UA"], "Credentials | Awaitable[Credentials | 
 """Asked for credentials when a server wants some that the configuration does not hold; None gives up."""
 
 _E = TypeVar("_E", events.Registered, events.Unregistered)
+
+_ORDERS = (events.Transmit, events.Ping, events.Connect, events.Disconnect)
 
 # How long what is cancelled may take to notice, in seconds.
 _CANCEL_TIME = 0.2
@@ -256,13 +258,16 @@ class UA(Emitter):
         try:
             while outputs := self._core.outputs():
                 for output in outputs:
-                    self._perform_one(output)
+                    if isinstance(output, _ORDERS):
+                        self._obey(output)
+                    else:
+                        self._take(output)
         finally:
             self._performing = False
         self._set_timer()
 
-    def _perform_one(self, output: events.Output) -> None:
-        match output:
+    def _obey(self, order: events.Transmit | events.Ping | events.Connect | events.Disconnect) -> None:
+        match order:
             case events.Transmit(flow, data):
                 self._transmit(flow, data)
             case events.Ping(flow):
@@ -272,8 +277,6 @@ class UA(Emitter):
                 self._flows.connect(flow, server)
             case events.Disconnect(flow, code, reason):
                 self._flows.disconnect(flow, code, reason)
-            case _:
-                self._take(output)
 
     def _set_timer(self) -> None:
         deadline = self._core.next_deadline()
@@ -354,14 +357,27 @@ class UA(Emitter):
     # What the core has to say
 
     def _take(self, event: events.Event) -> None:
-        self._log.event(event)
-        self.emit("event", event)
-        name = _NAMES.get(type(event))
-        if name is not None:
-            self.emit(name, event)
+        kind = type(event)
+        if kind not in DETAILS or self._log.detailed:
+            self._log.event(event)
+        if self._listeners is not None:
+            self.emit("event", event)
+            if (name := _NAMES.get(kind)) is not None:
+                self.emit(name, event)
         match event:
-            case events.TransactionCreated() | events.TransactionDestroyed():
-                pass
+            case (
+                events.RequestSent()
+                | events.RequestProgress()
+                | events.RequestAccepted()
+                | events.RequestRejected()
+                | events.RequestFailed()
+                | events.RequestCancelled()
+            ):
+                self._clients.take(event)
+            case (
+                events.MessageReceived() | events.InviteReceived() | events.ReferReceived() | events.IncomingCancelled()
+            ):
+                self._servers.take(event)
             case events.Registered():
                 _resolve(self._registering, event)
             case events.Unregistered(response, None):
@@ -370,12 +386,8 @@ class UA(Emitter):
                 self._fail_registrations(RequestFailed(response, cause))
             case events.CredentialsRequired(request_id):
                 self._tasks.start(self._provide_credentials(request_id))
-            case (
-                events.MessageReceived() | events.InviteReceived() | events.ReferReceived() | events.IncomingCancelled()
-            ):
-                self._servers.take(event)
             case _:
-                self._clients.take(event)
+                pass
 
     async def _provide_credentials(self, request_id: int) -> None:
         credentials: Credentials | None = None
